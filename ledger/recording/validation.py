@@ -27,7 +27,15 @@ from ledger.core.events.fields import ValueAt, value_at
 from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.hold import HoldPlaced
 from ledger.core.events.letter import LetterSent
-from ledger.core.events.record import DisclosureMade, ErasureProposed, RecordCorrected, RecordLate, SectionErased
+from ledger.core.events.record import (
+    IN_NEW_SECTION,
+    IN_SECTION,
+    DisclosureMade,
+    ErasureProposed,
+    RecordCorrected,
+    RecordLate,
+    SectionErased,
+)
 from ledger.core.events.stocktake import StocktakeRecorded
 from ledger.core.events.supervision import RecommendationRechecked
 from ledger.core.events.terms import EventRef, Instant
@@ -436,7 +444,8 @@ def require_cited(connection: Connection, event: Event) -> None:
     """Raise RuleRefused for a citation that does not hold.
 
     ``unknown_event``: the stream has no such event. ``unknown_field``: a correction names a field that the corrected
-    event does not have. Raises MalformedInput for a corrected value that the field cannot have.
+    event does not have. ``confidential_in_clear``: it states what a section says. Raises MalformedInput for a corrected
+    value that the field cannot have.
     """
     cited = cites(event.body)
     stored = log.entries_by_event_id(connection, [ref.event_id for _, ref in cited])
@@ -455,7 +464,24 @@ def require_cited(connection: Connection, event: Event) -> None:
         labels = corrected.confidential.keys() | event.confidential.keys()
         for place, correction in enumerate(event.body.corrections):
             field, where = correction.field, f"payload.body.corrections[{place}]"
-            if field.removeprefix(_SECTION) in labels and field.startswith(_SECTION):
+            label = field.removeprefix(_SECTION)
+            if label in labels and field.startswith(_SECTION):
+                fixed = IN_SECTION.format(label), IN_NEW_SECTION.format(label)
+                if label not in event.confidential or (correction.recorded, correction.correct) != fixed:
+                    # What stands in a payload is shown to all who see the case, and never erased.
+                    raise RuleRefused(
+                        "what section {label} says is corrected in a section of the correction, not in clear",
+                        label=label,
+                        code="confidential_in_clear",
+                        field=where,
+                        hint=Message(
+                            "Sign a section {label}, and here the words “{recorded}” and “{correct}”; a name that was "
+                            "misspelt: tally person name --person-id",
+                            label=label,
+                            recorded=fixed[0],
+                            correct=fixed[1],
+                        ),
+                    )
                 continue
             value = _OCCURRED_AT if field == "occurred_at" else value_at(type(corrected.body), field)
             if value is None:

@@ -81,7 +81,8 @@ def record_group() -> None:
     multiple=True,
     required=True,
     metavar="FIELD RECORDED CORRECT",
-    help="What was recorded in a field, such as quantity.value, and what is correct.",
+    help="What was recorded in a field, such as quantity.value, and what is correct: never what a section says; "
+    "a name is signed anew (tally person name --person-id).",
 )
 @GROUND
 @with_event_recorder

@@ -46,7 +46,11 @@ def person_group() -> None:
     help="More for that section, such as birth_date: from a file, from standard input with @-, or asked for.",
 )
 @PARTICULARS
-@click.option("--person-id", help="32 hex digits, as your own system derives them; random unless given.")
+@click.option(
+    "--person-id",
+    help="32 hex digits, as your own system derives them; random unless given. "
+    "A name that was misspelt is signed anew under the person's own.",
+)
 @with_event_recorder
 def name(
     recorder: EventRecorder,

@@ -20,9 +20,15 @@ IncidentKind = Literal[
 ]
 
 
+# What a correction states of a section, which its own section of the same label corrects: nothing of either in clear.
+IN_SECTION = "in the confidential section {} of the event that is corrected"
+IN_NEW_SECTION = "in the confidential section {} of this event"
+
+
 class Correction(terms.Value, frozen=True):
     """``field`` is a JSON path into the corrected payload's body, or ``occurred_at`` of the payload itself, or
-    ``confidential.<label>``: what a section says is corrected in a section of the correction."""
+    ``confidential.<label>``: what a section says is corrected in a section of the correction, and in fixed words here.
+    """
 
     field: terms.Line
     recorded: terms.Line

@@ -20,7 +20,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.events import NAME_OF, Body, Event, Stream
 from ledger.core.events.case import CaseTakenOver
 from ledger.core.events.fields import ABSENT
-from ledger.core.events.record import Correction, ImportRecorded, RecordCorrected
+from ledger.core.events.record import IN_NEW_SECTION, IN_SECTION, Correction, ImportRecorded, RecordCorrected
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
@@ -32,8 +32,6 @@ from ledger.recording.event_signing import Actor, Claims, Signed, StreamPosition
 LONGEST = 200  # characters of a Line
 KEPT = 100  # characters of a longer text that are shown before its digest
 GROUND = "changed in {}"
-IN_SECTION = "in the confidential section {} of the event that is corrected"
-IN_NEW_SECTION = "in the confidential section {} of this event"
 
 _BREAK = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

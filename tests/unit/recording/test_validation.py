@@ -24,7 +24,15 @@ from ledger.core.events import Authority, registry
 from ledger.core.events import case as acts
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified, PersonNamed
 from ledger.core.events.handover import HandoverOffered
-from ledger.core.events.record import Correction, DisclosureMade, ErasureProposed, RecordCorrected, RecordLate
+from ledger.core.events.record import (
+    IN_NEW_SECTION,
+    IN_SECTION,
+    Correction,
+    DisclosureMade,
+    ErasureProposed,
+    RecordCorrected,
+    RecordLate,
+)
 from ledger.core.events.terms import EventRef
 from ledger.recording import case_states, registry_view
 from ledger.recording.validation import Duplicate
@@ -520,13 +528,27 @@ def test_what_an_event_can_say_is_corrected(ledger: Ledger, case: Case) -> None:
         (1, "digests[0]", f"blake3:{'00' * 32}", {}),
         (1, "fungible", "true", {}),
         (1, "exhibit_number", "null", {}),
-        (1, "confidential.narrative", "anything", {"narrative": section(text="seen")}),
-        (2, "confidential.person:1", "anything", {}),
         (2, "role", "victim", {}),
     ):
         body = correction(case.events[place].ref, field, correct=correct)
         event = case.draft(body, clerk(POLICE), sections=sections)
         assert isinstance(validate(ledger, event), ValidatedSubmission), field
+
+
+def test_what_a_section_says_is_corrected_in_a_section_alone(ledger: Ledger, case: Case) -> None:
+    """The correction names the section in fixed words: a name in clear could be erased by nobody."""
+    label, brought = "person:1", {"person:1": section(name="Li Si")}
+    fixed = IN_SECTION.format(label), IN_NEW_SECTION.format(label)
+
+    def corrected(recorded: str, correct: str, sections: Any) -> SignedEvent:
+        line = Correction(field=f"confidential.{label}", recorded=recorded, correct=correct)
+        body = RecordCorrected(corrects=case.events[2].ref, corrections=(line,), ground="misspelt")
+        return case.draft(body, clerk(POLICE), sections=sections)
+
+    assert isinstance(validate(ledger, corrected(*fixed, brought)), ValidatedSubmission)
+    for stated in ((*fixed, {}), (fixed[0], "Li Si", brought), ("Li Sy", fixed[1], brought)):
+        with refused("confidential_in_clear", field="payload.body.corrections[0]"):
+            validate(ledger, corrected(*stated))
 
 
 def test_what_an_event_cannot_say_is_not_corrected(ledger: Ledger, case: Case) -> None:
