@@ -49,6 +49,8 @@ class Reading:
         self._now_ms = parts.clock()
         self._held: dict[str, bool] = {}  # cases, by whether the agency holds them
         self._arriving: dict[str, frozenset[str]] = {}  # persons who are offered to it, by case
+        # Cases of which sections are about to be shown, None for other streams; until the read is recorded.
+        self._showing: set[str | None] = set()
         # Entries with sections that are not as they were signed, by log index: a page leaves those out and names the
         # entries. Any other answer is refused, and has None.
         self.unsigned: dict[int, StoredEntry] | None = None
@@ -77,14 +79,16 @@ class Reading:
         """Record what is about to be shown in the access log. Raises Unavailable: then it must not be shown.
 
         ``supervision`` marks a read that the agencies of the cases must not learn of: that a lead, a model or a
-        recommendation is why their case was read. Where a lead that is assigned to the reader is all that shows him
-        a case, the read is marked so too, and names the lead.
+        recommendation is why their case was read. A read by an agency that supervises, and has no other part in a case
+        now, is marked so too, and names the lead if one that is assigned to the reader is all that shows him the case.
         """
         grant = self.session.grant
-        leads = dict[str, str]()
+        from_outside = dict[str, str | None]()
         if case_ids and self.of_supervising_agency:
+            # As it is now: by an offer that comes later the agencies of the case learn no more of this read.
             with self._parts.database.read() as connection:
-                leads = cases.seen_by_lead(connection, self.reader, case_ids)
+                from_outside = cases.seen_from_outside(connection, self.reader, case_ids)
+        recorded = case_ids or (None,)
         packed = subject.packed()
         self._parts.access.append(
             *(
@@ -97,13 +101,19 @@ class Reading:
                     read_at=self._now_ms,
                     case_id=case_id,
                     ground=ground,
-                    supervision=supervision or case_id in leads,
-                    lead_id=leads.get(case_id or ""),
+                    supervision=supervision or case_id in from_outside,
+                    lead_id=from_outside.get(case_id or ""),
                     provider=self.session.provider,
+                    sections=case_id in self._showing,
                 )
-                for case_id in case_ids or (None,)
+                for case_id in recorded
             )
         )
+        self._showing.difference_update(recorded)
+
+    def note_sections(self, case_id: str | None) -> None:
+        """Have the next read of the case, or of no case, recorded as one that shows confidential sections."""
+        self._showing.add(case_id)
 
     @property
     def of_supervising_agency(self) -> bool:
@@ -117,11 +127,6 @@ class Reading:
     @property
     def searches_jurisdiction(self) -> bool:
         return may_search_jurisdiction(self.authority.agencies[self.agency], self.session.grant.roles)
-
-    def is_supervising(self, agency_id: str) -> bool:
-        """Return whether the agency is of a kind that supervises."""
-        agency = self.authority.agencies.get(agency_id)
-        return agency is not None and may_supervise(agency)
 
     def require_role(self, *roles: str) -> None:
         """Raise Unauthorized unless the reader has one of the roles."""
@@ -177,17 +182,21 @@ class Reading:
         return named.person_id in self.arriving(entry.stream_id)
 
     def sections(self, connection: Connection, entry: StoredEntry) -> dict[str, bytes | None]:
-        """Return the entry's sections by label, None for an erased one; whether they may be read is not asked.
+        """Return the entry's sections by label, None for an erased one; the next read that is recorded shows them.
 
-        If one is not as it was signed, a page gets none of them, and any other answer IntegrityBroken.
+        Whether they may be read is not asked. If one is not as it was signed, a page gets none of them, and any other
+        answer IntegrityBroken.
         """
         try:
-            return log.signed_sections(connection, entry)
+            sections = log.signed_sections(connection, entry)
         except IntegrityBroken:
             if self.unsigned is None:
                 raise
             self.unsigned[entry.log_index] = entry
             return {}
+        if any(data is not None for data in sections.values()):
+            self.note_sections(case_of(entry))
+        return sections
 
     def require_files(self, connection: Connection, case_id: str, ground: str | None) -> None:
         """Let a reader pass who may read the evidence files of the case: as one of its confidential sections.
@@ -231,6 +240,11 @@ class Reading:
             or entry.stream_kind != "supervision"
             or entry.agency == self.agency
         )
+
+
+def case_of(entry: StoredEntry) -> str | None:
+    """Return the id of the entry's case, None for an entry of another stream."""
+    return entry.stream_id if entry.stream_kind == "case" else None
 
 
 def no_such_letter(case_id: str, letter_id: str) -> NotFound:

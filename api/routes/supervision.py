@@ -58,7 +58,7 @@ def show_lead(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response
     """Return the finding, and each step since with its signed event."""
     with service.parts.database.read() as connection:
         state, sight = views.require_supervision_state(connection, reading, lead_id, LeadState, field="lead_id")
-        events = views.life_of(connection, lead_id, sight)
+        events = views.life_of(connection, reading, lead_id, sight)
     reading.record(Message("lead {lead_id}", lead_id=lead_id))
     return json_response(views.lead_view(state, sight, events))
 
@@ -146,7 +146,7 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
         state, sight = views.require_supervision_state(
             connection, reading, stream_id, RecommendationState, field="recommendation_id"
         )
-        events = views.life_of(connection, stream_id, sight)
+        events = views.life_of(connection, reading, stream_id, sight)
         zone = service.parts.validator.procedures().current[state.issued.procedure].zone
         own, agencies = reading.agency == state.supervising, service.parts.authority().agencies
         counts = views.recurrence(connection, state, reading.reader.now, agencies, zone) if own else None

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from starlette.types import Scope
 
-from api.auth.reading import Reading, no_such_letter
+from api.auth.reading import Reading, case_of, no_such_letter
 from api.middleware.request_limits import charge
 from api.schemas.answers import EventView, event_view, view_of
 from api.services.service import Service
@@ -19,7 +19,7 @@ from ledger.core.errors import NotFound, RuleRefused
 from ledger.core.events import EVENT_TYPES, NAME_OF
 from ledger.core.events.case import PersonNamed
 from ledger.core.messages import Message
-from ledger.core.visibility import Sight, concerned, visible_flags
+from ledger.core.visibility import Sight, visible_flags
 from ledger.i18n import Labels
 from ledger.store import cases, log, search
 from ledger.store.access import RecordedRead
@@ -55,8 +55,7 @@ def find_event(
 
 def record_event(reading: Reading, subject: str, entry: StoredEntry, ground: str | None) -> None:
     """Record the read of one event, with its case if it is in one."""
-    case_ids = [entry.stream_id] if entry.stream_kind == "case" else []
-    reading.record(Message(subject, event_id=entry.event_id), *case_ids, ground=ground)
+    reading.record(Message(subject, event_id=entry.event_id), *filter(None, [case_of(entry)]), ground=ground)
 
 
 def require_handover(
@@ -213,6 +212,8 @@ def search_cases(
     with service.parts.database.read() as connection:
         matches = search.search(connection, reading.reader, text, limit, place)
         for hit in matches.hits:
+            if hit.kind == "name":
+                reading.note_sections(hit.case_id)
             if hit.word == search.UNSIGNED:
                 reading.sections(connection, log.entry(connection, hit.index))
     reading.record(Message(SEARCH_FOR, text=text), *dict.fromkeys(hit.case_id for hit in matches.hits))
@@ -235,7 +236,8 @@ class ReadView(Struct, frozen=True):
 
     A read by your own agency's officers is shown as it was recorded. The words that another agency searched for are
     left out. Of a read by supervision only the fact is shown: neither who read nor for what. ``lead_id`` is the lead
-    that was assigned to the officer, if he saw the case only because of that. ``provider`` is the issuer of the
+    that was assigned to the officer, if he saw the case only because of that. ``sections`` is whether confidential
+    sections of the case, or names from them, were shown. ``provider`` is the issuer of the
     identity provider that vouched for the officer; without it he had signed in with his key.
     """
 
@@ -249,6 +251,7 @@ class ReadView(Struct, frozen=True):
     ground: str | None
     lead_id: str | None
     provider: str | None
+    sections: bool | None
 
 
 def visible_reads(service: Service, reading: Reading, records: list[RecordedRead]) -> list[ReadView]:
@@ -258,7 +261,6 @@ def visible_reads(service: Service, reading: Reading, records: list[RecordedRead
     }
     with service.parts.database.read() as connection:
         own = cases.parties_among(connection, reading.agency, [case_id for case_id in foreign if case_id])
-        sides = {case_id: concerned(of_case) for case_id, of_case in cases.sides_of_cases(connection, own).items()}
     views = []
     for record in records:
         read = record.read
@@ -266,9 +268,10 @@ def visible_reads(service: Service, reading: Reading, records: list[RecordedRead
         if read.agency == reading.agency:
             views.append(view)
         elif read.case_id in own:
-            by_a_side = read.agency in sides[read.case_id]
-            if read.supervision or (not by_a_side and reading.is_supervising(read.agency)):
-                hidden: dict[str, Any] = dict.fromkeys(("officer", "key_id", "ground", "lead_id", "provider"))
+            if read.supervision:
+                hidden: dict[str, Any] = dict.fromkeys(
+                    ("officer", "key_id", "ground", "lead_id", "provider", "sections")
+                )
                 view = replace(view, what=BY_SUPERVISION, **hidden)
             elif read.what == SEARCH_FOR:
                 view = replace(view, what=SEARCH)  # the words may be of the other agency's own cases

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from api.auth.reading import Reading
+from api.auth.reading import Reading, case_of
 from api.services.case_reading import find_event, record_event
 from api.services.service import Service
 from api.services.stocktakes import lines_of, nonexistent, recorded_body
@@ -53,6 +53,7 @@ class Disclosure(NamedTuple):
         return self.withhold if self.withhold is not None or shows_sections else "sections"
 
 
+_SECTIONS = b'"sections":{"'  # how an entry of a bundle begins to show them
 ALL_VISIBLE = Disclosure()  # all that the reader may see without stating a ground
 
 
@@ -62,6 +63,8 @@ def bundle_of_event(service: Service, reading: Reading, event_id: str, disclosur
         entry, sight = find_event(connection, reading, event_id)
         shows_sections = reading.sees_sections(connection, entry, sight, disclosure.ground)
     bundle = service.prover.bundle(event_id, disclosure.withheld(shows_sections=shows_sections))
+    if _SECTIONS in bundle:
+        reading.note_sections(case_of(entry))
     record_event(reading, Message("proof of event {event_id}"), entry, disclosure.ground)
     return bundle
 
@@ -76,6 +79,8 @@ def bundle_of_case(service: Service, reading: Reading, case_id: str, disclosure:
         holds = cases.holds(connection, case_id, reading.agency)
     shows_sections = sight == "party" and (holds or disclosure.ground is not None)
     bundle = service.prover.case_bundle(case_id, disclosure.withheld(shows_sections=shows_sections))
+    if _SECTIONS in bundle:
+        reading.note_sections(case_id)
     reading.record(Message("proof of the case"), case_id, ground=disclosure.ground)
     return bundle
 
@@ -185,6 +190,8 @@ def printed_event(
     log_id = service.parts.trust.trust.log_id_text
     sheet = document(event, text, log_id=log_id, verify_url=_verify_url(service), name=name)
     pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)
+    if event.sections or event.persons:
+        reading.note_sections(case_of(entry))
     record_event(reading, Message("paper of event {event_id}"), entry, ground)
     return pdf
 

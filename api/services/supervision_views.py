@@ -389,10 +389,10 @@ def version_of(state: ModelState, version: int | None, field: str = "version") -
     return published
 
 
-def life_of(connection: Connection, stream_id: str, sight: Sight) -> tuple[EventView, ...]:
+def life_of(connection: Connection, reading: Reading, stream_id: str, sight: Sight) -> tuple[EventView, ...]:
     """Return the stream's events as they were signed, with confidential sections for a party."""
     return tuple(
-        event_view(entry, (), log.signed_sections(connection, entry) if sight == "party" else None)
+        event_view(entry, (), reading.sections(connection, entry) if sight == "party" else None)
         for entry in log.stream(connection, "supervision", stream_id)
     )
 

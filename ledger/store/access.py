@@ -60,8 +60,10 @@ class Read(Struct, frozen=True, omit_defaults=True):
     ``what`` is the id of a message, and ``slots`` fill it (``Message.packed``): readers get it in their language.
 
     ``ground`` is the reason, where one is required. ``supervision`` marks reads for a lead, a model, a correlation or a
-    recommendation. ``lead_id`` is the lead that is assigned to the officer, if he sees the case only because of that.
-    ``provider`` is the issuer of the identity provider that vouched for him; without it he signed in with the key.
+    recommendation, and those by an agency that supervises and had no other part in the case when it read. ``lead_id``
+    is the lead that is assigned to the officer, if he sees the case only because of that. ``provider`` is the issuer of
+    the identity provider that vouched for him; without it he signed in with the key. ``sections``: what was shown has
+    confidential sections, or names from them.
     """
 
     agency: str
@@ -75,6 +77,7 @@ class Read(Struct, frozen=True, omit_defaults=True):
     lead_id: str | None = None
     slots: dict[str, Any] = {}
     provider: str | None = None
+    sections: bool = False
 
     @property
     def subject(self) -> Message:

@@ -120,20 +120,18 @@ _OF_ONE = _sides_where(lambda case_id: case_id == _OF_CASE)
 _OF_MANY = _sides_where(lambda case_id: one_of(case_id, _OF_CASES))
 
 
-def seen_by_lead(connection: Connection, reader: Reader, case_ids: Collection[str]) -> dict[str, str]:
-    """Return those of the cases that the reader sees only because a lead is assigned to him, with the lead's id."""
-    wanted = {"agency": reader.agency, "officer": reader.officer or "", "case_ids": array_of(case_ids)}
-    of_cases = sides_of_cases(connection, connection.execute(_CITED, wanted).scalars().all())
-    only_so = {case_id: of_case for case_id, of_case in of_cases.items() if can_see(reader, of_case) == "assigned"}
-    return {case_id: assigned_lead(reader, of_case) or "" for case_id, of_case in only_so.items()}
+def seen_from_outside(connection: Connection, reader: Reader, case_ids: Collection[str]) -> dict[str, str | None]:
+    """Return those of the cases to which the reader's agency is no party and has no offer.
 
-
-_CITED = (
-    select(LEAD_CASES.c.case_id)
-    .where(LEAD_CASES.c.agency == texts_named("agency"), LEAD_CASES.c.officer == texts_named("officer"))
-    .where(one_of(LEAD_CASES.c.case_id, texts_named("case_ids")))
-    .distinct()
-)
+    Each has the id of the lead if the reader sees it only because that is assigned to him.
+    """
+    of_cases = sides_of_cases(connection, case_ids)
+    sights = {case_id: can_see(reader, of_case) for case_id, of_case in of_cases.items()}
+    return {
+        case_id: assigned_lead(reader, of_cases[case_id]) if by == "assigned" else None
+        for case_id, by in sights.items()
+        if by not in ("party", "offered")
+    }
 
 
 def require_sight(connection: Connection, case_id: str, reader: Reader) -> Sight:

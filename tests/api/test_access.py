@@ -11,7 +11,7 @@ import pytest
 from api.routes import oversight
 from ledger.store.access import Read
 from tests.api.matrix import GOVERNANCE, READS, made_world, reader
-from tests.api.service import Served
+from tests.api.service import Served, name_confidentially
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
 from tests.testkit.casework import Case
 
@@ -38,6 +38,7 @@ def test_a_supervisor_sees_who_read_the_agency_s_cases(served: Served) -> None:
         "ground": None,
         "lead_id": None,
         "provider": None,
+        "sections": False,
     }
 
 
@@ -109,6 +110,52 @@ def test_a_party_that_supervises_is_told_apart_by_what_it_reads(served: Served) 
     assert for_police == [("case", clerk(PROCURATORATE).officer_id), ("read by supervision", None)]
     own = [read["what"] for read in told_of(served, auditor(PROCURATORATE), PROCURATORATE)]
     assert own[:2] == ["case", "run of the model m"]
+
+
+def test_an_offer_uncovers_no_read_by_supervision(served: Served) -> None:
+    """What a read was is decided when it is recorded: the supervised agency could offer the case to see who looked."""
+    case = served.record(Case("case-1").open().register("phone"))
+    served.get("/api/v1/cases/case-1", auditor(PROCURATORATE))
+    served.record(case.offer("phone", to=PROCURATORATE))
+    served.get("/api/v1/cases/case-1", clerk(PROCURATORATE))
+    for_police = [(read["what"], read["officer"]) for read in told_of(served, auditor(POLICE), PROCURATORATE)]
+    assert for_police == [("read by supervision", None), ("case", clerk(PROCURATORATE).officer_id)]
+
+
+def test_the_log_says_whether_sections_were_shown(served: Served) -> None:
+    """Of an event, a proof, a list, a search and a page: to who may read them, and if the event has any."""
+    case = name_confidentially(Case("case-1").open()).register("phone")
+    served.record(case.offer("phone", to=COURT, purpose="loan").accept())
+    named, opened = case.events[1].envelope.event_id, case.events[0].envelope.event_id
+    asked: list[tuple[Officer, str, dict[str, Any], bool]] = [
+        (clerk(POLICE), f"/api/v1/events/{named}", {}, True),
+        (clerk(POLICE), f"/api/v1/events/{opened}", {}, False),
+        (auditor(PROCURATORATE), f"/api/v1/events/{named}", {}, False),
+        (clerk(POLICE), f"/api/v1/events/{named}/proof", {}, True),
+        (clerk(POLICE), f"/api/v1/events/{named}/proof", {"withhold": "sections"}, False),
+        (clerk(POLICE), f"/api/v1/events/{opened}/proof", {}, False),
+        (clerk(POLICE), "/api/v1/cases/case-1/proof", {}, True),
+        (clerk(POLICE), "/api/v1/cases/case-1/proof", {"withhold": "sections"}, False),
+        (clerk(POLICE), "/api/v1/events", {"case_id": "case-1"}, True),
+        (clerk(POLICE), "/api/v1/cases/case-1", {}, False),
+        (clerk(POLICE), "/api/v1/search", {"q": "a name"}, True),
+    ]
+    for officer, path, query, _ in asked:
+        served.get(path, officer, **query)
+    for event_id in (named, opened):
+        path = f"/console/cases/case-1/events/{event_id}"
+        assert served.request("GET", path, headers=served.cookie(auditor(PROCURATORATE))).status_code == 200
+        assert served.request("GET", path, headers=served.cookie(clerk(POLICE))).status_code == 200
+    of_case = reads(served, auditor(POLICE), case_id="case-1")
+    pages = [None, True, None, True]  # of a read by supervision it is not said; a page of the case has its names
+    assert [read["sections"] for read in of_case] == [
+        *(None if officer.agency == PROCURATORATE else shown for officer, _, _, shown in asked),
+        *pages,
+    ]
+    assert not any(read["sections"] for read in reads(served, auditor(PROCURATORATE)))
+    page = served.request("GET", "/console/cases/case-1/reads", headers=served.cookie(auditor(POLICE)))
+    shown = 1 + sum(read["sections"] or False for read in of_case)  # the page itself has the names at hand
+    assert page.text.count("with confidential sections") == shown
 
 
 def test_what_another_agency_searched_for_is_its_own(served: Served) -> None:

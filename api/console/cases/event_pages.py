@@ -48,16 +48,18 @@ def recorded_events(visit: VisitOf, event: RecordedQuery) -> Response:
 @router.get("/cases/{case_id}/events/{event_id}")
 def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Response:
     """Show the event as it was signed, with its flags, its proof, and its neighbours in the case."""
+    with visit.service.parts.database.read() as connection:
+        visit.reading.require_case(connection, case_id)
+        entry, sight = find_event(connection, visit.reading, event_id, case_id)
+        shows_sections = visit.reading.sees_sections(connection, entry, sight, None)
+        stored = visit.reading.sections(connection, entry) if shows_sections else {}
     visible = read_case(visit, case_id, Message("event {event_id}", event_id=event_id), whole=True)
     with visit.service.parts.database.read() as connection:
-        entry, sight = find_event(connection, visit.reading, event_id, case_id)
         history = visit.service.histories.of(connection, case_id)
         here = history[entry.sequence]
         (step,) = timeline_builder(visit.service, visit.reading, visit.labels, visible.person_names).steps(
             connection, case_id, [here]
         )
-        shows_sections = visit.reading.sees_sections(connection, entry, sight, None)
-        stored = visit.reading.sections(connection, entry) if shows_sections else {}
         proof_stages = stages(connection, entry, step.state, step.proven_at, visit.service.parts.clock())
     sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
     words = narrator_of(visit.service, visit.labels, visible.person_names).words(here.event, here.after)

@@ -309,13 +309,14 @@ def reads_file(visit: VisitOf, case_id: SlugPath) -> Response:
         visit,
         f"{case_id}.reads",
         later("Who read this case"),
-        later("When | Agency | Officer | What was read | Ground | Record"),
+        later("When | Agency | Officer | What was read | Confidential sections | Ground | Record"),
         (
             (
                 _at(datetime.fromtimestamp(read.read_at / 1000, UTC)),
                 agency(read.agency),
                 read.officer,
                 visit.labels.translate(read.what),
+                visit.labels.translate(Message("with confidential sections")) if read.sections else None,
                 read.ground,
                 read.number,
             )

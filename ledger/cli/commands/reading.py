@@ -209,7 +209,7 @@ def _column_of(event_type: str, field: str) -> Column:
 
 
 READ_COLUMNS = columns(
-    "number", "read_at", "agency", "officer", "what", "case_id", "reading_ground", "lead_id", "provider"
+    "number", "read_at", "agency", "officer", "what", "sections", "case_id", "reading_ground", "lead_id", "provider"
 )
 
 
