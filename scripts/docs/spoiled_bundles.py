@@ -378,12 +378,27 @@ def _case() -> list[Vector]:
     on_the_fork = plain(fork.case_bundle().entries[-1])
     not_judged = partial(Vector, of="case", conformity="not_checked")
     edited_adoption = put(f"{ADOPTION}/payload/salt", "00" * 16)
+    alone = put("/note", example.cosigned(ledger().checkpoint, ()))
     misplaced = plain(ledger().entry(example.PROCEDURE_ENTRIES[1])) | {"index": SEALED}
     return [
         case("a case as it is"),
         with_log("a case as it is, with the log", completeness="shown"),
         case("the last event left out", without(FOURTH)),
         with_log("the last event left out, with the log", without(FOURTH), failed=(9,), completeness="contradicted"),
+        with_log(
+            "a case with the log, under a tree head that no quorum has co-signed",
+            alone,
+            "unverifiable",
+            unchecked=(3, 6, 9),
+        ),
+        with_log(
+            "the last event left out, with the log, under a tree head that no quorum has co-signed",
+            (*without(FOURTH), *alone),
+            "unverifiable",
+            failed=(9,),
+            unchecked=(3, 6),
+            completeness="contradicted",
+        ),
         case("a copy of another log", whole(another_log), with_log=True),
         impossible_case("an event left out in the middle", without(THIRD)),
         impossible_case("the first event left out", without(FIRST)),

@@ -203,7 +203,8 @@ class _Conformity:
                     agencies=agencies,
                 )
             )
-        if isinstance(self.stream.scanned, NotChecked) or self.stream.events[-1].report.subject.index is None:
+        unread_log = isinstance(self.stream.scanned, NotChecked) or self.stream.verification.quorum_time is None
+        if unread_log or self.stream.events[-1].report.subject.index is None:
             parts.append(Message("that no later version was in force is not shown"))
         return joined(parts, by="; ")
 

@@ -25,7 +25,7 @@ from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, NotChecked, Report, Statement, StepResult, statement_of, worst
 from ledger.core.verification.verify import BundleVerification, ProvenHead, signed
 
-NO_QUORUM = Message("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word")
+NO_QUORUM = Message("no quorum of witnesses has co-signed the tree: whether it has other events is the log's own word")
 CONFORMITY = Statement("not_checked", "there is no act to judge")
 
 

@@ -9,8 +9,8 @@ After the five steps about the bundle (``ledger.core.verification.verify``):
 
 Steps 1 to 7 make the verdict; step 7 not checked makes it ``unverifiable``. Step 8 makes the statement on *conformity*
 and step 9 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither changes the verdict. Step
-9 is not checked without entries and head map, if the entries are fewer than the checkpoint has or others than those of
-its tree, or if the map does not hold, step 7 was not checked, or no quorum of witnesses has co-signed the tree
+9 is not checked without entries and head map, if no quorum of witnesses has co-signed the tree, if the entries are fewer
+than the checkpoint has or others than those of its tree, or if the map does not hold or step 7 was not checked
 (``verification.heads``).
 """
 
@@ -33,7 +33,7 @@ from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Bundle, decode_bundle
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.heads import require_whole
+from ledger.core.verification.heads import NO_QUORUM, require_whole
 from ledger.core.verification.report import (
     Check,
     NotChecked,
@@ -161,6 +161,8 @@ class VerifiedStream:
             raise IntegrityBroken(
                 "the log has {count} events of the stream, not these {shown}", **counts, field="events"
             )
+        if self.verification.quorum_time is None:
+            return NotChecked(NO_QUORUM)
         checkpoint = self.verification.checkpoint()
         return Message("none of the {checkpoint.size} entries is another event of the stream", checkpoint=checkpoint)
 

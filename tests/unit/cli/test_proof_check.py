@@ -16,7 +16,7 @@ from ledger.core.events.handover import HandoverRecalled
 from ledger.core.log.tiles import encode_entry_bundle
 from ledger.core.verification.bundle import encode_bundle
 from tests.testkit import bundles
-from tests.testkit.builders import POLICE, PROCURATORATE, Writer, clerk
+from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk
 from tests.testkit.casework import Case, late_arrest
 from tests.testkit.machine import REPOSITORY
 from tests.testkit.published_vectors import EXAMPLES
@@ -149,13 +149,20 @@ def copy_of(folder: Path, log: bundles.Log) -> Path:
 
 
 def test_case_bundle(tally: Tally, log: bundles.Log) -> None:
-    """All events of a case are checked together; only a copy of the log shows that nothing came after the last one."""
+    """All events of a case are checked together; only a copy of the log shows that nothing came after the last
+    one, and only if a quorum has co-signed its tree."""
     path = case_file(tally.folder, log)
     status, shown = check(tally, path)
     assert status == Exit.OK
     assert "2 events, each of them intact" in shown
     assert "not checked" in shown.splitlines()[8]
-    status, shown = check(tally, path, "--log", copy_of(tally.folder, log))
+    copy = copy_of(tally.folder, log)
+    _, shown = check(tally, path, "--log", copy)
+    assert "completeness: not checked: no quorum of witnesses has co-signed the tree" in shown
+    note = log.note(witnesses=[(witness, START + 5000) for witness in bundles.WITNESSES])
+    path.write_bytes(encode_bundle(log.case_bundle(note=note)))
+    by_quorum = write_trust(tally.folder, policy=bundles.TWO_OF_THREE)
+    status, shown = check(tally, path, "--log", copy, trust_file=by_quorum)
     assert (status, "not checked" in shown.splitlines()[8]) == (Exit.OK, False)
     assert "completeness: shown: none of the" in shown
 

@@ -117,7 +117,7 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     saved = world.ok("log", "save", tmp_path / "copy")
     report = world.tally.ok("proof", "check", case, "--trust", trust, "--log", tmp_path / "copy")
     assert report["verdict"] == "intact"
-    assert {step["name"] for step in report["steps"] if step["result"] != "checked"} == {"witnesses"}
+    assert {step["name"] for step in report["steps"] if step["result"] != "checked"} == {"witnesses", "end"}
     assert saved["size"] >= report["events"][-1]["subject"]["size"]
     withheld = tmp_path / "withheld.json"
     world.ok("proof", "get", event_id, "--withhold", "payload", "-o", withheld)

@@ -14,10 +14,11 @@ from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.verification.bundle import Bundle, encode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
+from ledger.core.verification.heads import NO_QUORUM
 from ledger.core.verification.report import in_ranges
 from ledger.core.verification.stream import BATCH, scan, verify_stream
 from ledger.procedures import shipped_procedures, shipped_rulebook
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SignedEvent, clerk, signed
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, SignedEvent, clerk, signed
 from tests.testkit.bundles import LOG_SIGNER, TWO_OF_THREE, WITNESSES, Log, log_with, naming
 from tests.testkit.casework import Case, detained, late_arrest, person_id, registration
 
@@ -25,6 +26,7 @@ AGENCIES = (POLICE, PROCURATORATE, COURT)
 PROCEDURES = shipped_procedures()
 CASE = Case().open().register("phone", "knife").offer("phone", "knife", to=PROCURATORATE).accept()
 LOG = log_with(CASE, *AGENCIES)
+ALL_THREE = TWO_OF_THREE.replace("group g 2", "group g 3")
 STREAM = Stream(kind="case", id="case-1")
 
 
@@ -49,11 +51,27 @@ def test_good_case() -> None:
     """Every step is checked, and the state is that of the custody rules."""
     report = report_of(complete(LOG), entries=LOG.entries())
     assert (report.verdict, set(results(report).values())) == ("intact", {"checked", "not_checked"})
-    assert {name for name, result in results(report).items() if result != "checked"} == {"witnesses"}
+    assert {name for name, result in results(report).items() if result != "checked"} == {"witnesses", "end"}
     assert report.state == CASE.state
     assert [event.subject.envelope.sequence for event in report.events] == list(range(5))
     assert (report.case_id, report.development) == ("case-1", True)
-    assert (report.conformity.result, report.completeness.result) == ("shown", "shown")
+    assert (report.conformity.result, report.completeness.result) == ("shown", "not_checked")
+
+
+def test_the_end_by_the_log_needs_a_quorum_on_its_tree() -> None:
+    """The log alone can show each reader another tree: its entries show no end and no procedure in force, but that
+    something was left out of a bundle under that tree."""
+    note = LOG.note(witnesses=[(witness, START + 5000) for witness in WITNESSES[:2]])
+    bundle = LOG.case_bundle(note=note, others=LOG.find(AgencyAdmitted))
+    trusts = [naming(bundle, policy=policy) for policy in (TWO_OF_THREE, ALL_THREE, "quorum none\n")]
+    reports = [report_of(bundle, using=using, entries=LOG.entries()) for using in trusts]
+    assert [report.completeness.result for report in reports] == ["shown", "not_checked", "not_checked"]
+    assert {str(report.completeness.detail) for report in reports[1:]} == {NO_QUORUM}
+    later = "that no later version was in force is not shown"
+    assert [later in report.conformity.detail for report in reports] == [False, True, True]
+    cut = replace(bundle, entries=bundle.entries[:-1])
+    report = report_of(cut, using=trusts[1], entries=LOG.entries())
+    assert report.completeness.result == "contradicted"
 
 
 def test_an_event_that_its_type_does_not_allow() -> None:
@@ -85,7 +103,7 @@ def test_stream_without_rules() -> None:
     bundle = LOG.file(indices, stream=stream)
     report = verify_stream(encode_bundle(bundle), naming(bundle), entries=LOG.entries())
     assert (report.verdict, report.stream, len(report.events)) == ("intact", stream, len(indices))
-    assert (report.conformity.result, report.completeness.result) == ("not_checked", "shown")
+    assert (report.conformity.result, report.completeness.result) == ("not_checked", "not_checked")
     cut = LOG.file(indices[:-1], stream=stream)
     report = verify_stream(encode_bundle(cut), naming(cut), entries=LOG.entries())
     assert (report.verdict, report.completeness.result) == ("intact", "contradicted")

@@ -352,7 +352,7 @@ function upTo({ size }, { checkpoint }, shown) {
   return both(shown, later > 1 && reason("nothing is shown of the {later} entries after those", { later }));
 }
 
-const OWN_WORD = reason("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word");
+const OWN_WORD = reason("no quorum of witnesses has co-signed the tree: whether it has other events is the log's own word");
 const STATED = { checked: "shown", failed: "contradicted", not_checked: "not_checked" };
 
 // A bundle and a trust file, as bytes. Throws Refused where a file is none of these. `progress` hears, before each event of several,
