@@ -66,7 +66,8 @@ def check(
     from ledger.cli.report import show_report
 
     data = file.read()
-    if is_receipt(data):
+    # What is no bundle, beside an entry, is a receipt that is spoiled from its first byte on.
+    if is_receipt(data) or (entry is not None and not data.startswith(b"{")):
         if log_folder or packages or node:
             raise MalformedInput("a receipt is checked with its entry alone", field="--log, --procedure, --rpc")
         receipt_report, trust = verify_with_entry(data, entry, session, trust_files)
