@@ -313,7 +313,7 @@ def spoiled(files: dict[str, bytes]) -> bytes:
         *spoiled_bundles.stream_vectors(),
         *on_page("head-map", spoiled_maps.map_vectors()),
         *on_page("trust-file", spoiled_trust.trust_file_vectors()),
-        *on_page("event", spoiled_forms.form_vectors(files)),
+        *spoiled_forms.form_vectors(files),
     ]
     lines = ",\n".join(json.dumps(vector.as_json(files)) for vector in vectors)
     return f"[\n{lines}\n]\n".encode()

@@ -29,9 +29,7 @@ from scripts.docs.vector import (
     ledger,
     on_page,
     plain,
-    policy,
     put,
-    quorum_of_none,
     refused,
     repeated,
     spoiled_line,
@@ -59,10 +57,11 @@ def _anchor(state: State | None = None, signer: str = OFFICER, **changes: Any) -
     return put("/anchor", plain(ledger().anchor(signer, state=state, **changes)))
 
 
-def _named(state: State, **changes: Any) -> tuple[Patch]:
-    """Let the trust file name the block of a state."""
+def _named(state: State, *others: str, **changes: Any) -> tuple[Patch]:
+    """Let the trust file name the block of a state, and other hashes of its number."""
     block = replace(state.block(), **changes)
-    return put("/chains/0/trusted_blocks", [{"number": block.number, "hash": block.hash}])
+    hashes = (block.hash, *others)
+    return put("/chains/0/trusted_blocks", [{"number": block.number, "hash": each} for each in hashes])
 
 
 def _state(change: Callable[[State], Any] = bool, **terms: Any) -> State:
@@ -91,9 +90,12 @@ def _block() -> list[Vector]:
             trust=_named(true),
         ),
         Fails.block("another hash of the block in the trust file", trust=_named(true, hash=ELSEWHERE)),
+        Fails.block("another hash of the block in the trust file besides", trust=_named(true, ELSEWHERE)),
         untrusted("another block in the trust file", no_note, trust=_named(true, number=12)),
         untrusted("a contract that the trust file does not name", put("/anchor/contract", "0x" + "e3" * 20)),
         untrusted("another chain", put("/anchor/chain/deployment_block_hash", ELSEWHERE)),
+        untrusted("another chain, by its id", put("/anchor/chain/chain_id", 1)),
+        untrusted("another chain, by the number of its block", put("/anchor/chain/deployment_block_number", 7)),
         untrusted("no chain in the trust file", trust=put("/chains", [])),
         refused("record 0", put("/anchor/number", 0)),
         refused("an anchor in upper case", put("/anchor/contract", "0x" + "E2" * 20)),
@@ -184,10 +186,6 @@ def _notes() -> list[Vector]:
     return [
         *(untrusted(f"block note {name}", put("/anchor/block_note", text)) for name, text in not_counting.items()),
         Vector("block note of all witnesses", put("/anchor/block_note", example.vouched(header, example.WITNESSES))),
-        quorum_of_none(
-            "block note where the policy asks for no witness",
-            trust=(*policy(f"{example.WITNESS_LINES}quorum none\n"), *put("/development", True)),
-        ),
         refused("a block note that is no text", put("/anchor/block_note", 7)),
         untrusted(
             "block note with an empty line more, well signed",
@@ -212,6 +210,10 @@ def _record() -> list[Vector]:
     header = hexed(ledger().state_with().header())
     other_code = dict.fromkeys(("anchor_code_hash", "registry_code_hash"), ELSEWHERE)
     before = _state(lambda state: state.record(2, bytes(32), 20, 10, ANCHORED_AT + 12))
+    packed = anchor_slots(1)[2]
+    resized = ledger().state_with()
+    resized.record(2, bytes(32), 20, 10, ANCHORED_AT + 12)
+    resized.anchor[packed] += 1
     spoiled = {
         "another root": _slot(1, lambda word: word ^ 1),
         "another size": _slot(2, lambda word: word + 1),
@@ -226,6 +228,7 @@ def _record() -> list[Vector]:
         *(Fails.anchor(f"anchor: {name}", _anchor(state)) for name, state in spoiled.items()),
         *_records_before(),
         Vector("anchor: not the last record any more", _anchor(before)),
+        Fails.anchor("anchor: another size, and not the last record any more", _anchor(resized)),
         Vector("anchor: more above the packed numbers", _anchor(_slot(2, lambda word: word + (1 << 192)))),
         unverifiable("anchor: a node of the state left out", _without_node(of_anchor=True), unchecked=(5,)),
         failing(5, 11)(

@@ -379,6 +379,8 @@ def _case() -> list[Vector]:
     not_judged = partial(Vector, of="case", conformity="not_checked")
     edited_adoption = put(f"{ADOPTION}/payload/salt", "00" * 16)
     alone = put("/note", example.cosigned(ledger().checkpoint, ()))
+    misplaced_last = example.entries()
+    misplaced_last[example.ERASURE] = example.resigned(misplaced_last[example.ERASURE], previous="sha256:" + "00" * 32)
     misplaced = plain(ledger().entry(example.PROCEDURE_ENTRIES[1])) | {"index": SEALED}
     return [
         case("a case as it is"),
@@ -452,6 +454,10 @@ def _case() -> list[Vector]:
         ),
         failing(6, 7, 8, unchecked=(9,), of="case", conformity="contradicted")(
             "an event of another sequence", put(f"{FOURTH}/envelope/sequence", 4)
+        ),
+        failing(7, 8, unchecked=(9,), of="case", conformity="contradicted")(
+            "an event that names another as the one before, well signed",
+            whole(example.Ledger(misplaced_last).case_bundle()),
         ),
         refused("both an event and a stream", put("/event", REGISTERED), of="case"),
         refused("neither an event nor a stream", without("/stream"), of="case"),

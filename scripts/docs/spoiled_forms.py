@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.docs.vector import Fails, Vector, at, distrusted, failing, put, refused, untrusted, without
+from scripts.docs.vector import (
+    Edit,
+    Fails,
+    Vector,
+    at,
+    copied,
+    distrusted,
+    failing,
+    on_page,
+    put,
+    refused,
+    untrusted,
+    without,
+)
 
 UNFIT_SUITES = {"none": [], "not in order": [2, 1], "twice the same": [1, 1], "beyond a byte": [256]}
 GRANT, SHOWN = "/entries/1", "/entries/2"  # in bundle.json
@@ -29,6 +42,25 @@ NEEDED = ("/format", "/log_id", "/note", "/entries", f"{SHOWN}/index", f"{SHOWN}
 def form_vectors(files: dict[str, bytes]) -> list[Vector]:
     """Return faults of form: each makes the file no bundle, wherever it stands. ``files`` are published."""
     data = files["bundle.json"]
+    of_bundles = [
+        refused("an entry that is not the event's", put("/event", 3)),
+        refused("two entries of one index", copied(SHOWN, SHOWN)),
+        refused("a node by another name", put("/nodes/00~10", "A" * 43 + "=")),
+        refused("a node of 31 bytes", put("/nodes/0~10", "A" * 42 + "==")),
+        refused("a node of a level of three digits", put("/nodes/100~10", "A" * 43 + "=")),
+        refused("an older format", put("/format", "tallystick/bundle@v0")),
+        untrusted("no anchor", without("/anchor")),
+        *_limits(data),
+    ]
+    of_trust_files = [
+        distrusted("a field that is not listed: trust file", trust=put("/remark", "x")),
+        *(distrusted(f"suites that are {name}", trust=put("/suites", suites)) for name, suites in UNFIT_SUITES.items()),
+        distrusted("a field that is not listed: a chain of the trust file", trust=put("/chains/0/remark", "x")),
+    ]
+    return [*on_page("event", _forms(data)), *of_bundles, *on_page("trust-file", of_trust_files)]
+
+
+def _forms(data: bytes) -> list[Vector]:
     body = f"{SHOWN}/payload/body"
     return [
         refused("a byte order mark", edits=at(0, b"\xef\xbb\xbf")),
@@ -59,19 +91,45 @@ def form_vectors(files: dict[str, bytes]) -> list[Vector]:
         refused("a label that is none", put(f"{SHOWN}/sections/Narrative", {})),
         *_canonical(data),
         *_values(),
-        refused("an entry that is not the event's", put("/event", 3)),
-        refused("a node by another name", put("/nodes/00~10", "A" * 43 + "=")),
-        refused("a node of 31 bytes", put("/nodes/0~10", "A" * 42 + "==")),
-        refused("an older format", put("/format", "tallystick/bundle@v0")),
-        distrusted("a field that is not listed: trust file", trust=put("/remark", "x")),
-        *(distrusted(f"suites that are {name}", trust=put("/suites", suites)) for name, suites in UNFIT_SUITES.items()),
-        distrusted("a field that is not listed: a chain of the trust file", trust=put("/chains/0/remark", "x")),
         distrusted("half a surrogate pair: trust file", trust=put("/origin", f"x{HALF}")),
-        untrusted("no anchor", without("/anchor")),
+    ]
+
+
+def _limits(data: bytes) -> list[Vector]:
+    """Return lists and texts that are as long as they may be, or longer by one. ``data`` are those of bundle.json."""
+    labels = {f"a{number}": "blake3:" + "00" * 32 for number in range(65)}
+    stamp: dict[str, Any] = {"size": 1, "root": "A" * 43 + "=", "response": ""}
+    as_many, too_many = (
+        {
+            "sections committed to": put(f"{SHOWN}/payload/confidential", dict([*labels.items()][: 64 + more])),
+            "hashes of a timestamp": put("/timestamps", [stamp | {"consistency": [stamp["root"]] * (64 + more)}]),
+            "timestamps": put("/timestamps", [stamp] * (16 + more)),
+        }
+        for more in (0, 1)
+    )
+    note = data.index(b'"note":"') + len(b'"note":"')
+    in_note = data.index(b'"', note) - note
+
+    def of_note(length: int) -> tuple[Edit]:
+        return ({"at": note, "cut": in_note, "put": "é", "times": length},)
+
+    def of_signature(length: int) -> tuple[Edit]:
+        place = data.rindex(b'"signature":"0x') + len(b'"signature":"0x')
+        return ({"at": place, "cut": 130, "put": "00", "times": length},)
+
+    long = {"sections committed to": Fails.digest}
+    return [
+        *(long.get(name, Vector)(f"as many {name} as may be", change) for name, change in as_many.items()),
+        *(refused(f"more {name} than may be", change) for name, change in too_many.items()),
+        Fails.checkpoint("a note of 262144 characters", edits=of_note(262_144)),
+        refused("a note of 262145 characters", edits=of_note(262_145)),
+        failing(6, 8, unchecked=(10, 11, 12))("a signature of 16384 bytes", edits=of_signature(16_384)),
+        refused("a signature of 16385 bytes", edits=of_signature(16_385)),
     ]
 
 
 EMPTY: dict[str, Any] = {f"{SHOWN}/payload/authority": {}, "/timestamps": [], f"{GRANT}/sections": {}}
+EMPTY |= {f"{SHOWN}/sections": {}, "/nodes": {}, "/anchor/revocations": {}}
 
 
 def _nested(levels: int) -> Any:
@@ -165,7 +223,7 @@ def _values() -> list[Vector]:
         ),
         f"{payload}/officer": ("", "0" * 32, "p-", "-p", "P-0417", "p_0417"),
         f"{payload}/salt": ("0" * 31, "0" * 33, "F" * 32),
-        line: ("", "x" * 201, "a\nb", "a\x7f", "a\x85", "a\u2028"),
+        line: ("", "x" * 201, "a\nb", "a\x7f", "a\x85", "a\u2028", "a\u2029"),
         f"{GRANT}/index": (-1, "1"),
         f"{envelope}/agency": ("", "a" * 32, "Psb"),
         f"{envelope}/event_id": (
@@ -216,7 +274,6 @@ def _values() -> list[Vector]:
         ),
         Vector("a node far beyond the tree", put("/nodes/99~19007199254740993", "A" * 43 + "=")),
         refused("a node of an index of 17 digits", put("/nodes/0~112345678901234567", "A" * 43 + "=")),
-        refused("a node of a level of three digits", put("/nodes/100~10", "A" * 43 + "=")),
         refused("a node of 35 bytes", put("/nodes/0~199", "A" * 47 + "=")),
         refused("a node with bits to spare", put("/nodes/0~199", "A" * 42 + "B=")),
         signed("another event id", put(f"{envelope}/event_id", "abcdefab-cdef-7abc-babc-abcdefabcdef")),

@@ -155,6 +155,10 @@ def _whole() -> list[Vector]:
             of="whole",
             completeness="not_checked",
         ),
+        failing(3, 6, unchecked=(8, 9), of="whole", conformity="not_checked", completeness="not_checked")(
+            "a whole case with a witness's line twice",
+            put("/note", true.note + true.note.splitlines(keepends=True)[-1]),
+        ),
         whole_case("a whole case without an anchor", without("/anchor"), "not_yet_anchored", unchecked=(4, 5, 6)),
         refused("a map of an entry that is not here", put("/map/index", 3), of="whole"),
         refused("a leaf of no events", put("/map/leaf/count", 0), of="whole"),

@@ -55,6 +55,12 @@ def _as_object(index: int, **more: Any) -> dict[str, Any]:
     return {**plain(_body(index)), **more}
 
 
+def _named(count: int) -> dict[str, Any]:
+    """Return the admission with so many names."""
+    names = {f"a{chr(ord('a') + number)}": "x" for number in range(count)}
+    return _as_object(ADMITTED, profile={"jurisdiction": "31/01", "name": names})
+
+
 def _none() -> list[Vector]:
     """Return entries that are no mirror entries: they count as left out."""
     place, profile = plain(_body(GRANTED).location), plain(_body(ADMITTED).profile)
@@ -64,9 +70,10 @@ def _none() -> list[Vector]:
         "kind": f"9{'_' * 29}9",
         "profile": {
             "jurisdiction": "/".join(["z" * 16, "0" * 16, "a", "0", "9z"]),
-            "name": {"eng": "x" * 200, "zh": "东", "zh-CN": "城"},
+            "name": {"eng": "x" * 200, "zh": "东", "zh-CN": "城", "zh-Hans": "x", "zh-Hans-CN": "x"},
         },
     }
+    of_another = _as_object(ADMITTED, agency="psb-west")
     of_a_letter = {"kind": "a", "profile": {"jurisdiction": "z", "name": {"en": "x"}}}
     misshapen = {
         "with a field more": _as_object(GRANTED, remark="x"),
@@ -114,10 +121,17 @@ def _none() -> list[Vector]:
             "an admission at the limits of its form",
             _shown(_log((ADMITTED, _as_object(ADMITTED, **at_the_limits), {}))),
         ),
+        Vector("an admission of 16 names", _shown(_log((ADMITTED, _named(16), {})))),
         Vector("an admission of one letter each", _shown(_log((ADMITTED, _as_object(ADMITTED, **of_a_letter), {})))),
         Vector("a grant of all roles", _granted(roles=("clerk", "supervisor", "auditor", "analyst", "witness"))),
         no_grant("a grant whose payload is withheld", without("/entries/1/payload")),
         no_grant("an admission whose payload is withheld", without("/entries/0/payload")),
+        no_grant("a grant at another index than its own", put("/entries/1/index", 2)),
+        no_grant("a grant of an agency beside the admission of another", _shown(_log((ADMITTED, of_another, {})))),
+        unanchored(
+            "an admission of 17 names",
+            (*_shown(_log((ADMITTED, _named(17), {}))), *without("/anchor")),
+        ),
         Vector("a grant by a change of any number", _granted(number=2**53 - 1)),
     ]
 

@@ -55,6 +55,7 @@ OWN_KEY = example.key_id(example.SERVICE_KEY)
 SAME_NAME = SeedSigner.from_seed(example.LOG.verifying_key.name, b"\x0d" * 32).verifying_key.vkey()
 SAME_KEY = SeedSigner.from_seed("x.example", b"\x01" * 32).verifying_key.vkey()
 LONG_NAME = SeedSigner.from_seed("x" * 255, b"\x1f" * 32, SignatureType.COSIGNATURE_V1).verifying_key.vkey()
+OWN_ID = f"+{example.WITNESS.verifying_key.key_id.hex()}+"
 NBSP = "a\u00a0b"
 
 
@@ -117,6 +118,12 @@ def trust_file_vectors() -> list[Vector]:
         "DEL in the policy": policy(f"# \x7f\n{example.POLICY}"),
         "a vertical tab in a comment of the policy": policy(f"# \x0b\n{example.POLICY}"),
         "U+001F in a comment of the policy": policy(f"# \x1f\n{example.POLICY}"),
+        "a key whose id is another": policy(example.POLICY.replace(OWN_ID, f"+{int(OWN_ID[1:-1], 16) ^ 1:08x}+")),
+        "a witness of the name none": policy(
+            f"{ONE.replace('w1', 'none', 1)}\n{example.POLICY}".replace(f"{ONE}\n", "")
+        ),
+        "a member that no line defines": policy(f"{example.WITNESS_LINES}group g 1 w1 w4\nquorum g\n"),
+        "words of the policy that a no-break space parts": policy(example.POLICY.replace("quorum ", "quorum\u00a0")),
         "an origin of 201 characters": _named_log("x" * 201),
         "an origin with DEL": _named_log("x\x7f"),
         "a control character in a comment of the policy": policy(f"# \x01\n{example.POLICY}"),
@@ -215,7 +222,11 @@ def _limits() -> list[Vector]:
         "earlier keys of the log": put("/earlier_log_keys", earlier),
         "earlier keys of the ledger": put("/earlier_service_keys", own),
     }
+    chains = [plain(replace(CHAIN, chain_id=n)) for n in (CHAIN.chain_id, *range(1, 65))]
+    as_many |= {"chains": put("/chains", chains[:64]), "roots": put("/timestamp_roots", ["AAAA"] * 16)}
+    too_many |= {"chains": put("/chains", chains), "roots": put("/timestamp_roots", ["AAAA"] * 17)}
     misshapen = {
+        "/timestamp_roots": ([""], ["AAA"], ["A A="], [7], []),
         "/chains/0/chain_id": (-1, 2**53),
         "/chains/0/deployment_block_number": (-1,),
         "/chains/0/deployment_block_hash": ("0x" + "b0" * 31,),
