@@ -9,8 +9,8 @@ After the five steps about the bundle (``ledger.core.verification.verify``):
 
 Steps 1 to 7 make the verdict; step 7 not checked makes it ``unverifiable``. Step 8 makes the statement on *conformity*
 and step 9 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither changes the verdict. Step
-9 is not checked without entries and head map, if no quorum of witnesses has co-signed the tree, if the entries are fewer
-than the checkpoint has or others than those of its tree, or if the map does not hold or step 7 was not checked
+9 is not checked without entries and head map, if no quorum of witnesses has co-signed the tree, if the entries are
+fewer than the checkpoint has or others than those of its tree, or if the map does not hold or step 7 was not checked
 (``verification.heads``).
 """
 
