@@ -31,7 +31,7 @@ def revocation(town: Town, person: SamplePerson) -> int | None:
 def check(town: Town, receipt: dict[str, Any], folder: Path) -> Any:
     """Return the report on the bundle of a receipt's event."""
     file = folder / "bundle.json"
-    town.ok("auditor", "proof", "get", receipt["event_id"], "--output", file)
+    town.ok("auditor", "proof", "get", receipt["event_id"], "--replace", "--output", file)
     return town.at_the_terminal("auditor", "proof", "check", file, "--trust", town.trusting(file)).json()
 
 
