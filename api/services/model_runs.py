@@ -50,7 +50,8 @@ def words_in_force(service: Service) -> ProcedureWords:
 
 def work_on_file(service: Service, reading: Reading, function: Callable[..., T], *arguments: Any) -> T:
     """Call the function, on a model's file, in a worker. Raises what it raises, TooCostly, and Unavailable."""
-    return service.parts.workers.run(function, *arguments, agency=reading.agency, field="definition")
+    with naming_the_query():
+        return service.parts.workers.run(function, *arguments, agency=reading.agency)
 
 
 def lead_material(service: Service, reading: Reading, lead_id: str) -> LeadMaterial:
@@ -164,9 +165,9 @@ def run_model_file(
     views, workers = service.parts.supervisor.views, service.parts.workers
     now = datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     at = datetime.fromisoformat(as_of) if as_of else now
-    with workers.turn(reading.agency) as turn:
+    with workers.turn(reading.agency) as turn, naming_the_query():
         parse = parse_draft if is_draft else parse_model
-        model = turn.run(parse, definition, words_in_force(service), field="definition")
+        model = turn.run(parse, definition, words_in_force(service))
     values, dataset_ids = model.parameters_of(parameters), datasets_of(model, parameters)
     subject = Message("run of the model {model.model_id}", model=model)
     reading.record(subject, supervision=True)
@@ -174,12 +175,12 @@ def run_model_file(
     views.read_datasets(reading.agency, dataset_ids)
     with (
         workers.turn(reading.agency, after=turn) as turn,
+        naming_the_query(),
         views.export(of=agencies[reading.agency], now=now, dataset_ids=dataset_ids) as export,
     ):
         arguments = export, model, parameters, at, query_limits(workers.limits)
         limits, files = run_limits(workers.limits), Files(read=export.files)
-        with naming_the_query():
-            all_findings = turn.run(found_in_export, *arguments, limits=limits, files=files)
+        all_findings = turn.run(found_in_export, *arguments, limits=limits, files=files)
     findings = [
         finding
         for finding in all_findings
@@ -226,13 +227,13 @@ def example_of_file(service: Service, reading: Reading, definition: str, source:
     views, workers, words = service.parts.supervisor.views, service.parts.workers, words_in_force(service)
     case_ids = service.parts.supervisor.record.seen_cases(source.case_ids, reading.agency, source.as_of)
     reading.record(Message("example for a model"), *case_ids, supervision=True)
-    with workers.turn(reading.agency) as turn:
-        model = turn.run(parse_draft, definition, words, field="definition")
+    with workers.turn(reading.agency) as turn, naming_the_query():
+        model = turn.run(parse_draft, definition, words)
         agency = reading.authority.agencies[reading.agency]
         with views.export(of=agency, now=source.as_of, dataset_ids=()) as export:
             limits = query_limits(workers.limits)
             files = Files(read=export.files)
-            return turn.run(example_in_export, export, model, source, limits, words, field="definition", files=files)
+            return turn.run(example_in_export, export, model, source, limits, words, files=files)
 
 
 COMPARED_AT_MOST = 3  # models whose findings are compared

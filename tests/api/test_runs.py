@@ -13,9 +13,11 @@ import msgspec
 import pytest
 
 from ledger.config.settings import Settings
+from ledger.core.errors import RuleRefused
 from ledger.core.events import Body, Stream
 from ledger.core.events.letter import LetterSent
 from ledger.i18n import Labels
+from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.export_runs import exported_session
@@ -44,7 +46,7 @@ from tests.testkit.builders import (
     supervisor,
 )
 from tests.testkit.casework import Case, person_id
-from tests.testkit.supervision import Model, assigned, closed, confirmed, dataset
+from tests.testkit.supervision import Model, assigned, closed, confirmed, dataset, published
 from tests.unit.supervision.modelling import SOUND, with_condition, with_sql
 
 OFFICERS = (
@@ -297,6 +299,25 @@ def test_a_run_reads_the_lists_that_it_asks_alone(served: Served, monkeypatch: p
         work.clear()
         assert run(served, text, analyst(PROCURATORATE)).status_code == 200
         assert work == ["parse_model", *reads, "found_in_export"]
+
+
+def test_a_model_that_takes_too_much_is_refused_alike_everywhere(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs, publishes or edits it reads that it is the query, and what to do about it."""
+    begin, by = Turn.__init__, analyst(PROCURATORATE)
+    monkeypatch.setattr(Turn, "__init__", lambda turn, *of: begin(turn, *of[:2], WorkLimits().cpu_s))
+    says = "the model's query takes too much: this takes more than 4 seconds of computing"
+    hint = "Ask for less, or join on case_id."
+    refused = problem(run(served, SOUND, by), 400, "too_costly", "condition")
+    assert (refused["detail"], refused["hint"]) == (says, hint)
+    for way in ("", "/examples", "/hits", "/read"):
+        page = unescape(post(served, by, f"/models/workbench{way}", {"definition": SOUND}).text)
+        assert (says in page, hint in page) == (True, True), way
+    body = published(definition=SOUND)
+    with pytest.raises(RuleRefused, match=says) as unfit:
+        ModelDefinitions(served.parts.workers).require_publishable(body, PROCURATORATE, ())
+    assert (unfit.value.code, str(unfit.value.hint)) == ("model_refused", hint)
 
 
 def test_reading_and_running_a_model_share_the_seconds_of_computing(

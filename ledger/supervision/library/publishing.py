@@ -29,7 +29,8 @@ from ledger.core.verification.report import CheckedStep, StepResult, perform
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model, require_publishable
 from ledger.supervision.models.procedure_words import UNCHECKED, ProcedureWords, words_of
-from ledger.workers.pool import WorkerPool
+from ledger.supervision.runs.model_runner import naming_the_query
+from ledger.workers.pool import TooCostly, WorkerPool
 
 AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  # signed beside the definition
 FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before it is signed, and once more after
@@ -75,7 +76,7 @@ class ModelDefinitions:
                 error=error,
                 code="model_refused",
                 field="payload.body.definition",
-                hint="Try it first: tally model test FILE",
+                hint=error.hint if isinstance(error, TooCostly) else "Try it first: tally model test FILE",
             ) from error
         by_id = {book.procedure.id: book for book in in_force}
         for procedure_id in model.procedures:
@@ -126,7 +127,8 @@ class ModelDefinitions:
     ) -> Model:
         if self._workers is None:
             return read(definition, words)
-        return self._workers.run(read, definition, words, agency=agency)
+        with naming_the_query():
+            return self._workers.run(read, definition, words, agency=agency)
 
 
 class Usable(Struct, frozen=True):

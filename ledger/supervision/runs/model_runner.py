@@ -31,7 +31,7 @@ VALUES_OF_FINDING: Final = 36  # in a result: of one with ten columns that cites
 
 @contextmanager
 def naming_the_query() -> Iterator[None]:
-    """Raise what a run takes too much of as its model's: nothing else of what was asked for can be made less."""
+    """Raise what reading or running a model takes too much of as its query's: nothing else of it can be made less."""
     try:
         yield
     except TooCostly as error:
@@ -70,7 +70,8 @@ class ModelRunner:
 
     def read(self, definition: str) -> Model:
         """Return the model of a file. Raises ModelRefused, and what ``run`` raises of a process."""
-        return self._do(NO_FILES, parse_model, definition, UNCHECKED)
+        with naming_the_query():
+            return self._do(NO_FILES, parse_model, definition, UNCHECKED)
 
     def run(self, export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime) -> RunResult:
         """Run the model over an export of the views.
