@@ -310,17 +310,17 @@ class Importer:
                 elsewhere=", ".join(elsewhere),
             )
         if looked_up.sequence is None and looked_up.same_number and not self._may_double:
-            other = looked_up.same_number[0]
-            if other.source_key is None:
+            numbered_case = looked_up.same_number[0]
+            if numbered_case.source_key is None:
                 raise RowRefused(
                     "case {other.case_id} has the number {other.case_number} already: {option}",
-                    other=other,
+                    other=numbered_case,
                     option=SAME_NUMBER,
                 )
             raise RowRefused(
                 "case {other.case_id} has the number {other.case_number} already, imported from row {other.row} of "
                 "{other.source_system} as {other.source_key!r}: {option}",
-                other=other,
+                other=numbered_case,
                 option=SAME_NUMBER,
             )
         return any(earlier.row_digest == plan.row_digest for earlier in looked_up.imports)

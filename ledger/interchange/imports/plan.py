@@ -182,10 +182,14 @@ class Planner:
             raise RowRefused(row.fault)
         row = self._stated(row)
         source_key = self.source_key(row)
-        if other := _other_row(row, survey.repeated.get(self._key.fingerprint(source_key))):
-            raise RowRefused("the key {source_key!r} stands in row {other} too", source_key=source_key, other=other)
-        if (mark := self.number(row)) is not None and (other := _other_row(row, survey.numbered.get(mark))):
-            reason = Message("this case number stands in row {other} too: {option}", other=other, option=SAME_NUMBER)
+        if repeating_row := _other_row(row, survey.repeated.get(self._key.fingerprint(source_key))):
+            raise RowRefused(
+                "the key {source_key!r} stands in row {other} too", source_key=source_key, other=repeating_row
+            )
+        if (mark := self.number(row)) is not None and (repeating_row := _other_row(row, survey.numbered.get(mark))):
+            reason = Message(
+                "this case number stands in row {other} too: {option}", other=repeating_row, option=SAME_NUMBER
+            )
             column = source_of(self.mapping.case.case_number).column or ""
             raise CellRefused(column, _shown(row.cells.get(column)), reason)
         for column in self.mapping.required:
