@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
-import structlog
 from msgspec.structs import replace
 
 from api.services.parts import Parts
@@ -32,6 +31,7 @@ from ledger.core.events.record import IncidentRecorded
 from ledger.core.events.registry import AgencyProfile
 from ledger.core.signing.signatures import TransactionSigner
 from ledger.core.trust.trust_file import FinalityRule, TrustedChain, encode_trust, parse_trust
+from ledger.loggers import get_logger
 from ledger.recording.access_log_sealing import AccessLogSealer
 from ledger.recording.head_maps import HeadMapKeeper
 from ledger.recording.system_stream import SystemStream
@@ -39,7 +39,7 @@ from ledger.store.chain_journal import DatabaseJournal, keep_deployment, kept_de
 from ledger.witness.gathering.quorum import Gatherer
 from ledger.witness.gathering.witnesses import WitnessFile
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

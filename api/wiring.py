@@ -15,8 +15,6 @@ from secrets import token_bytes
 from threading import Event, Thread
 from typing import Any
 
-import structlog
-
 from api.auth.identity_providers import ProviderFile
 from api.auth.phone_access import PhoneAccess
 from api.auth.provider_sign_in import ProviderSignIn
@@ -51,6 +49,7 @@ from ledger.evidence.kept_evidence import KeptEvidence, open_kept_evidence
 from ledger.evidence.rehashing import Rehasher
 from ledger.interchange.mail.sender import MailSender
 from ledger.interchange.webhooks.deliverer import Deliverer
+from ledger.loggers import get_logger
 from ledger.notices.noticing import notice
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
@@ -116,7 +115,7 @@ WITNESS_LOOK_S = 20  # seconds to wait at the start; longer than the timeout of 
 ENDING_S = 5  # seconds; a thread that waits longer for a silent chain is abandoned
 ID_LENGTH = 8  # random bytes by which the views of a data directory are told from those of another
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class BoundFile:

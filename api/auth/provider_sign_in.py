@@ -29,7 +29,6 @@ from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
-import structlog
 from msgspec import Meta, Struct
 
 from api.auth.identity_providers import IdentityProvider, ProviderFile
@@ -40,6 +39,7 @@ from ledger.core.encoding.decoding import decode_json, decoder_of
 from ledger.core.errors import NotFound, TallystickError, Unauthorized, Unavailable
 from ledger.core.messages import Message
 from ledger.core.signing.authority import AuthorityState, Grant
+from ledger.loggers import get_logger
 from ledger.store import access
 from ledger.store.access import Challenge
 from ledger.store.database import Database
@@ -62,7 +62,7 @@ REFETCH_S: Final = 60  # at most once in this time its keys are asked for again,
 SIGNED_IN: Final = "signed_in"  # outcome of a sign-in that was not refused
 MOST_EXCHANGES: Final = 4  # codes of one provider that are exchanged at once
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 T = TypeVar("T")
 _Endpoint = Annotated[str, Meta(max_length=2000)]
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.clients import Network, client_of, is_passed_on, subscriber_of
@@ -28,6 +27,7 @@ from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.i18n import PROCEDURES_IN_USE, READERS_LANGUAGE, ZONE_IN_USE, language_accepted
+from ledger.loggers import get_logger
 
 _PROCESS = secrets.token_hex(6).encode()
 _count = itertools.count(1)
@@ -44,7 +44,7 @@ _SECURITY = [
 _TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")  # names below it may be of other servers
 _NOT_KEPT = (b"cache-control", b"no-store")
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class EdgeMiddleware:

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 import msgspec
 import structlog
 
+from ledger.loggers import to_stderr
+
 
 class LossyStream:
     """Writes to a stream, and loses what it does not take: a full disk, or a reader that is gone, must end no thread.
@@ -47,8 +49,8 @@ class _ToStructlog(logging.Handler):
 
 
 def configure() -> None:
-    """Configure structlog and ``logging`` for the process, unless structlog is configured already."""
-    if structlog.is_configured():
+    """Configure structlog and ``logging`` for the process, unless structlog writes somewhere else already."""
+    if structlog.is_configured() and structlog.get_config()["logger_factory"] is not to_stderr:
         return
     structlog.configure(
         processors=[

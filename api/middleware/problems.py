@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-import structlog
 from fastapi.exceptions import RequestValidationError
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -38,12 +37,13 @@ from ledger.core.errors import (
 )
 from ledger.core.messages import Message
 from ledger.i18n import READERS_LANGUAGE, in_readers_language
+from ledger.loggers import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 
 DISPATCHED = "tallystick.dispatched"  # key in a request's scope of the methods that no router of the application has
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 STATUSES: dict[type[TallystickError], int] = {
     MalformedInput: 400,

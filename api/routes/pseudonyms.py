@@ -6,7 +6,6 @@ from collections import Counter
 from threading import Lock
 from typing import Annotated
 
-import structlog
 from fastapi import Depends, Request
 from msgspec import Meta, Struct
 from starlette.responses import Response
@@ -22,12 +21,13 @@ from ledger.core.errors import MalformedInput, NotFound, Unauthorized, Unavailab
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import in_line
 from ledger.interchange.imports.blinded import BATCH, Element, PseudonymAnswer, PseudonymKey, PseudonymRequest
+from ledger.loggers import get_logger
 
 MAX_BODY = 128 * 1024  # bytes
 COST = 10  # elements that count as one request against the rate of an address
 MAX_A_DAY = 100_000  # elements of an agency
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 router = Routes(400, 401, 403, 404, 503, prefix="/api/v1", tags=["pseudonyms"])
 
 

@@ -9,7 +9,6 @@ from collections.abc import Collection
 from threading import Lock
 
 import msgspec
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -24,12 +23,13 @@ from ledger.core.messages import Message, Progress
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.trust.trust_file import Trust
 from ledger.core.visibility import can_see_event
+from ledger.loggers import get_logger
 from ledger.store import audit as audits
 from ledger.store import log
 from ledger.store.audit import KeptAudit
 from ledger.store.database import Connection, Database
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 WORTH_A_PROCESS = 2000  # entries from which the audit runs in processes of its own, beside the service's
 

@@ -14,7 +14,6 @@ from importlib.metadata import version
 from threading import Lock, Thread
 from typing import get_args
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import asdict
 from prometheus_client.metrics_core import Metric
@@ -33,6 +32,7 @@ from ledger.config.installation import DataDirectory
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import TallystickError
 from ledger.evidence.kept_evidence import FileCondition
+from ledger.loggers import get_logger
 from ledger.recording.sequencer import MAX_WAITING
 from ledger.store import clocks, evidence_files, retention
 from ledger.workers import sandbox
@@ -43,7 +43,7 @@ COUNT_S = 300.0  # seconds for which what is counted row by row is kept
 MOST_COUNTED = 10_000
 DATABASE_STATES = ("ok", "not_durable", "failed", SILENT)
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class KeptCounts(Struct, frozen=True):

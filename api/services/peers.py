@@ -18,12 +18,12 @@ from typing import Any, TypeAlias, cast
 from uuid import uuid4
 from zlib import crc32
 
-import structlog
 from blake3 import blake3
 
 from api.services.validators import case_of
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
+from ledger.loggers import get_logger
 from ledger.recording.sequencer import MAX_WAITING
 from ledger.recording.validation_process import frame_of, messages_of
 from ledger.store.program_version import program_version
@@ -39,7 +39,7 @@ Record: TypeAlias = Callable[[bytes], Awaitable[Any]]
 Passed: TypeAlias = "asyncio.Future[Any]"
 _CANNOT_RECORD = (0, None)  # the answer of a service that leaves, to a number that no submission has
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class Peers:

@@ -17,10 +17,10 @@ from contextlib import suppress
 from typing import NamedTuple, TypeAlias, cast
 from zlib import crc32
 
-import structlog
 from starlette.concurrency import run_in_threadpool
 
 from ledger.core.errors import TallystickError, Unavailable
+from ledger.loggers import get_logger
 from ledger.recording.sequencer import MAX_WAITING
 from ledger.recording.validation import Duplicate
 from ledger.recording.validation_process import Answer, ValidationRequest, ValidatorSetup, frame_of, messages_of
@@ -38,7 +38,7 @@ _CASE = re.compile(rb'\{"envelope":\{[^{}]*"stream":\{"id":"([^"\\]{1,200})","ki
 
 PendingValidation: TypeAlias = "asyncio.Future[ValidatedSubmission | Duplicate]"
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def case_of(data: bytes) -> bytes | None:

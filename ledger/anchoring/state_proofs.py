@@ -12,8 +12,6 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import structlog
-
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import BlockRef
 from ledger.chain.journal import ChainWrite, WriteState
@@ -24,6 +22,7 @@ from ledger.core.ethereum.block_headers import read_header
 from ledger.core.trust.trust_file import TrustedChain
 from ledger.core.verification.bundle import Anchor
 from ledger.core.verification.contract_storage import ContractStates, anchor_slots, grant_slots
+from ledger.loggers import get_logger
 from ledger.proofs.bundles import RecordedHead
 from ledger.store import chain_journal, log
 from ledger.store.chain_journal import DatabaseJournal
@@ -40,7 +39,7 @@ Subject = tuple[int, str | None]  # the number of an anchor's write, and the key
 STEPS: Subject = (0, None)  # the anchors that ``step`` takes
 NodeSource = Callable[[bytes], bytes | None]
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(eq=False, repr=False)

@@ -13,7 +13,6 @@ from pathlib import Path
 from threading import Event
 
 import httpx
-import structlog
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
@@ -22,6 +21,7 @@ from ledger.core.errors import MalformedInput, SignatureRefused, Unavailable
 from ledger.core.log.notes import parse_note
 from ledger.core.messages import Message
 from ledger.core.verification.timestamps import MAX_RESPONSE_LENGTH, verify_timestamp
+from ledger.loggers import get_logger
 from ledger.store import checkpoints
 from ledger.store.activity import failure_of
 from ledger.store.checkpoints import StoredTimestamp
@@ -33,7 +33,7 @@ FIRST_PAUSE_S = 5.0  # after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 3600.0
 ANSWER_WITHIN_S = 20.0  # from the connection to the end of the answer, however slowly the authority sends
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class TimestampWorkerState(Struct, frozen=True):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Literal
 
-import structlog
 from msgspec import Struct
 
 from ledger.anchoring.anchors import Anchorer, WaitReason
@@ -21,13 +20,14 @@ from ledger.chain.writer import ChainBackend
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import TrustedChain
+from ledger.loggers import get_logger
 from ledger.store.activity import Activity, pause_after
 
 FIRST_PAUSE_S = 2.0  # after a step that failed, doubled by each that follows
 LONGEST_PAUSE_S = 60.0
 LONGEST_WAIT_S = 10.0  # between steps: another process may have written
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class ChainConnection(Struct, frozen=True):

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import structlog
-
 from ledger.core.errors import TallystickError
+from ledger.loggers import get_logger
 
 T = TypeVar("T")
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class WatchedFile(Generic[T]):

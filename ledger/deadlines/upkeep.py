@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 from time import sleep
 
-import structlog
-
 from ledger.core.custody import CaseState
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
@@ -23,6 +21,7 @@ from ledger.core.events.case import CaseSplit
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import Zone
 from ledger.core.supervision import subject_kind_of
+from ledger.loggers import get_logger
 from ledger.recording.validation import Validator
 from ledger.store import audit, clock_lines, clocks, log
 from ledger.store.audit import StreamRange
@@ -37,7 +36,7 @@ ENTRIES_AT_ONCE = 1000  # about so many entries of cases are counted in one tran
 Changes = Iterator[tuple[int, Iterable[ClockLine]]]  # indices of entries with the lines of a stream that each changed
 PAUSE_S = 0.1  # between two transactions: who waits for SQLite's lock looks for it that often
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def recount(database: Database, validator: Validator) -> bool:

@@ -20,7 +20,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
 from msgspec.structs import replace
 
 from ledger.core.custody import CaseState
@@ -33,6 +32,7 @@ from ledger.core.events.handover import HandoverAccepted
 from ledger.core.events.item import ItemCheckedIn, ItemCheckedOut, ItemMoved
 from ledger.core.events.record import IncidentRecorded
 from ledger.evidence.kept_evidence import KeptEvidence
+from ledger.loggers import get_logger
 from ledger.store import evidence_files, log
 from ledger.store.database import Connection
 from ledger.store.evidence_files import FileCheck, StoredFile
@@ -47,7 +47,7 @@ DESTROYS: Final = ("item.disposed", "hold.released")  # after these a file may h
 # The disposals of the packages that ship by which files go, too: those of which a record of destruction is printed.
 DESTROYED: Final = ("destroyed", "data_erased")
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass

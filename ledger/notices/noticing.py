@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import structlog
-
 from ledger.core.custody import CaseState, Handover
 from ledger.core.custody.references import look_up
 from ledger.core.errors import TallystickError, Unavailable
@@ -28,6 +26,7 @@ from ledger.core.events.handover import (
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.supervision import LeadAnswered, LeadAssigned, LeadTransferred, RecommendationEscalated
 from ledger.core.supervision import LeadState, RecommendationState
+from ledger.loggers import get_logger
 from ledger.notices.wording import TOPIC_OF
 from ledger.recording.validation import Validator
 from ledger.store import log, notices
@@ -40,7 +39,7 @@ AT_ONCE = 500  # most entries, and most warnings, of one transaction
 KEPT_MS = 90 * 24 * 3600 * 1000  # milliseconds after which a notice is forgotten
 _NEW_TO_SOMEBODY = frozenset(TOPIC_OF) & frozenset(NAME_OF.values())  # event types
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def notice(database: Database, validator: Validator, now_ms: int) -> int:

@@ -13,8 +13,6 @@ from operator import attrgetter
 from threading import Lock, local
 from typing import NoReturn
 
-import structlog
-
 from ledger.core.custody import Act, CaseState, OpenSplit, fold
 from ledger.core.custody.cases import require_can_take_over, with_split_off
 from ledger.core.custody.fold import book_of
@@ -26,6 +24,7 @@ from ledger.core.events.streams import StreamHead, require_next
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.signing.authority import Agency
+from ledger.loggers import get_logger
 from ledger.recording.registry_view import KindsOf, ReadAccess
 from ledger.store import cases, log
 from ledger.store.database import Change, Connection
@@ -42,7 +41,7 @@ PREFETCH_AT_MOST = 64  # entries of a case that are read with those of others: a
 SPLITS_AT_ONCE = 20  # cases that are folded within one another, each for a split that the next one cites
 
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class NeedsDatabase(Exception):

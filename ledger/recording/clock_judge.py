@@ -13,16 +13,16 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
-import structlog
 
 from ledger.core.errors import Unavailable
+from ledger.loggers import get_logger
 from ledger.recording.clock import RecordingClock
 
 CLOCK_OFF_S: Final = 60  # seconds that a clock may differ from one elsewhere
 ANSWER_S: Final = 5.0  # for an answer from elsewhere
 UNDECIDED_S: Final = 300.0  # for which a clock that jumped is refused while nobody elsewhere tells the time
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def clocks_elsewhere(urls: Iterable[str | None]) -> dict[str, int]:

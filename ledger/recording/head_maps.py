@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import structlog
-
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events.record import HeadsMapped
 from ledger.core.log.head_map import MAPPED, HeadMap, PageChanged
 from ledger.core.log.merkle import Hash
+from ledger.loggers import get_logger
 from ledger.recording.system_stream import SystemStream
 from ledger.store import head_map, log
 from ledger.store.chain_journal import DatabaseJournal
@@ -24,7 +23,7 @@ from ledger.store.head_map import MapState
 STEP = 2048  # entries that are added at a time
 LEFT = 16  # entries that may be left for when the writer's lock is held: some milliseconds
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class HeadMapKeeper:

@@ -17,7 +17,6 @@ from functools import cache
 from threading import Lock, Thread
 from typing import Protocol
 
-import structlog
 from msgspec import Struct
 
 from ledger.core.custody.cases import OpenSplit
@@ -34,6 +33,7 @@ from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState
+from ledger.loggers import get_logger
 from ledger.recording.case_states import new_case_of, require_free_id, require_taken_over
 from ledger.recording.measures import RecordingMeasures
 from ledger.recording.publisher import Publisher, Receipt
@@ -151,7 +151,7 @@ NOT_ALONE = "not_alone"  # code of the answer to what was to be recorded togethe
 MAX_WAITING = 20_000  # events that are in no batch yet; above this a submission is turned away
 STOPPED_FOR = 3600  # seconds until it is worth asking again once the writer has stopped for good
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 Answer = Receipt | Duplicate
 

@@ -14,7 +14,6 @@ from itertools import islice
 from math import inf
 from threading import Event
 
-import structlog
 from msgspec import Struct
 
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError
@@ -31,6 +30,7 @@ from ledger.core.log.tiles import (
 )
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
+from ledger.loggers import get_logger
 from ledger.recording.public_store import KeptCheckpoint, PublicStore
 from ledger.store import checkpoints, log
 from ledger.store.activity import failure_of
@@ -44,7 +44,7 @@ LONGEST_PAUSE_S = 60.0
 LOOKED_FOR = 8  # full tiles of each level, drawn by chance at each such look
 NAMES_AT_ONCE = 64  # tiles that are read and sent together; a bundle beside each of level 0 is 130 kB on average
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class StoreRefused(IntegrityBroken):

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import structlog
-
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Event
+from ledger.loggers import get_logger
 from ledger.store import log, search, word_parts
 from ledger.store.database import Connection, Database, Row, write_rows
 from ledger.store.log import StoredEntry
@@ -21,7 +20,7 @@ from ledger.store.tables import NAME_PARTS, WORD_PARTS
 
 AT_ONCE = 200  # most entries of one transaction
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def index_words(database: Database) -> int:

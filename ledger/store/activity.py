@@ -7,11 +7,10 @@ from collections.abc import Callable
 from threading import Condition, Event, current_thread
 from typing import NamedTuple
 
-import structlog
-
 from ledger.core.errors import TallystickError
+from ledger.loggers import get_logger
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 LIVELY_S = 3.0  # seconds after a write in which more is expected to follow from it
 RESTED_S = 5.0  # seconds between looks while nothing is written: the clock, or another process, may have made work

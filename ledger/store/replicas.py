@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import structlog
 from msgspec import Struct
 from sqlalchemy import func, select
 
 from ledger.core.errors import NotFound, TallystickError
 from ledger.core.log.merkle import NodeReader, frontier_at
 from ledger.core.log.tiles import TileNodes
+from ledger.loggers import get_logger
 from ledger.store import log
 from ledger.store.connections import parsed_url
 from ledger.store.database import Connection, Database, attach
@@ -32,7 +32,7 @@ LOOK_EVERY = 2.0  # seconds
 STALE_AFTER = 10.0  # seconds without a look: it may be one that does not answer
 
 Answer = TypeVar("Answer")
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class ReplicaState(Struct, frozen=True):

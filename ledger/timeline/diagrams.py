@@ -15,7 +15,6 @@ from tempfile import NamedTemporaryFile
 from typing import Literal, get_args
 
 import msgspec
-import structlog
 from blake3 import blake3
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,6 +28,7 @@ from ledger.core.encoding.decoding import decode_json
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import item
+from ledger.loggers import get_logger
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.program_version import program_version
@@ -37,7 +37,7 @@ from ledger.timeline.case_history import EventFindings, HistoryEvent, RecentCach
 KEPT = 64  # pictures
 CODE_LENGTH = 32  # bytes of the code before what a file keeps
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 MarkKind = Literal["differs", "missed", "break", "flag", "plain"]
 MARK_KINDS: tuple[MarkKind, ...] = get_args(MarkKind)  # what weighs more comes first

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Literal, get_args
 
-import structlog
 from msgspec import Struct
 
 from ledger.core.errors import TallystickError
 from ledger.core.log.replay import FaultKind, LogFault
+from ledger.loggers import get_logger
 from ledger.store.witness import WitnessStore
 
 Silencing = Literal["unreachable", "chain_unreachable", "look_failed"]
@@ -24,7 +24,7 @@ Lagging = Literal["late_entry", "chain_behind", "missing_anchor", "mirror_lag", 
 PassingKind = Silencing | Garbling | Lagging
 HALTING: tuple[str, ...] = get_args(FaultKind)
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class Alarms:

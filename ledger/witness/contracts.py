@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import structlog
-
 from ledger.chain.contract import ContractDomain
 from ledger.chain.contract_clients import ContractsAt
 from ledger.chain.deploy import require_deployment
@@ -15,8 +13,9 @@ from ledger.core.events.registry import RegistryChange
 from ledger.core.messages import Message
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.trust.trust_file import FinalityRule, Trust, TrustedChain
+from ledger.loggers import get_logger
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class Contracts:

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from threading import Event
 
-import structlog
-
 from ledger.chain.errors import WrongChain
 from ledger.chain.eth import BlockRef
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
@@ -21,12 +19,13 @@ from ledger.core.log.merkle import as_hash
 from ledger.core.log.replay import LogFault, LogUnreadable, SignedInFuture
 from ledger.core.messages import Message
 from ledger.core.trust.trust_file import Trust
+from ledger.loggers import get_logger
 from ledger.store.witness import SeenAnchor, WitnessProgress
 from ledger.witness.contracts import Contracts
 from ledger.witness.follow import LogFollower
 from ledger.witness.source import LogUnreachable
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class Since:

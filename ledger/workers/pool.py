@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput, TallystickError, Unavailable
 from ledger.core.messages import Message
+from ledger.loggers import get_logger
 from ledger.workers.process import JOB, OUTCOME, Ending
 from ledger.workers.results import MOST_CHARACTERS, ResultRefused, declared, decode_result
 from ledger.workers.sandbox import NO_FILES, Files
@@ -65,7 +65,7 @@ _FRUGAL: Final = {
     "OMP_NUM_THREADS": "1",
 }
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def passed_on() -> dict[str, str]:

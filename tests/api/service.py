@@ -44,7 +44,9 @@ def keep_failure(_logger: object, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-structlog.configure([keep_failure, *structlog.get_config()["processors"]])
+structlog.configure(
+    [keep_failure, *structlog.get_config()["processors"]], logger_factory=structlog.PrintLoggerFactory()
+)
 _asgi.is_running_trio = lambda: False  # it looks for a package that is not there, in each request
 
 

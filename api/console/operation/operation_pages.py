@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -19,6 +18,7 @@ from ledger.chain.transaction import decode
 from ledger.config.installation import DataDirectory
 from ledger.core.errors import Conflict, TallystickError
 from ledger.core.messages import Message
+from ledger.loggers import get_logger
 from ledger.samples import load as loading
 from ledger.samples.load import InsideLedger, Progress
 from ledger.samples.town import PEOPLE
@@ -67,7 +67,7 @@ def _status_page(visit: PublicVisit, template: str) -> Response:
     )
 
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class Loading:

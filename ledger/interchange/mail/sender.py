@@ -11,10 +11,10 @@ from threading import Event
 from typing import Any, Protocol
 
 import msgspec
-import structlog
 
 from ledger.core.errors import TallystickError
 from ledger.interchange.mail.smtp import MailConnection, MailServer, ServerAway, Unsent
+from ledger.loggers import get_logger
 from ledger.store import notices
 from ledger.store.activity import failure_of, pause_after
 from ledger.store.database import Database
@@ -29,7 +29,7 @@ FIRST_PAUSE_S = 5  # seconds after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 3600
 LAST_MESSAGES_TRIED = 4  # of a former address that the server refuses: what is due to the present one waits meanwhile
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class MailSource(Protocol):

@@ -14,13 +14,13 @@ from threading import Event
 from typing import Protocol
 
 import standardwebhooks
-import structlog
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 
 from ledger.core.errors import TallystickError
 from ledger.interchange.webhooks.receiver import ANSWER_WITHIN_S, Receivers, Undelivered, post
+from ledger.loggers import get_logger
 from ledger.store import webhooks
 from ledger.store.activity import pause_after
 from ledger.store.database import Database
@@ -32,7 +32,7 @@ assert CLAIM_MS > 2000 * ANSWER_WITHIN_S
 FIRST_PAUSE_S = 5  # seconds after a failure, doubled by each that follows
 LONGEST_PAUSE_S = 3600
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class WebhookMessage(Struct, frozen=True):

@@ -13,13 +13,12 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import structlog
-
 from ledger.core.encoding.digests import blake3_text, digest_by, parse_digest
 from ledger.core.errors import MalformedInput
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.procedure.jurisdiction import in_line, supervises
 from ledger.core.signing.authority import Agency
+from ledger.loggers import get_logger
 from ledger.store import imports
 from ledger.store.database import Database
 from ledger.store.imports import RegisteredDataset
@@ -43,7 +42,7 @@ JURISDICTION_LEVELS = 5  # parts of a jurisdiction at most
 # record batch, is compressed.
 _MAGIC_BYTES, _HEADER, _METADATA, _COMPRESSION = 8, 2, 4, 3
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 WriteTable = Callable[[Path, DatasetRegistered, str, Path], bool]
 ReadColumns = Callable[[Path, DatasetRegistered], tuple[str, ...]]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
-import structlog
 from msgspec.structs import replace
 
 from ledger.core.errors import IntegrityBroken
+from ledger.loggers import get_logger
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
@@ -42,7 +42,7 @@ def naming_the_query() -> Iterator[None]:
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def query_limits(limits: WorkLimits) -> Limits:

@@ -15,7 +15,6 @@ from operator import attrgetter
 from threading import Event
 from typing import Final
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -30,6 +29,7 @@ from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.core.visibility import SUPERVISORS, reader_of
+from ledger.loggers import get_logger
 from ledger.recording import supervision_streams
 from ledger.recording.system_stream import SystemStream
 from ledger.store import cases, log, supervision
@@ -52,7 +52,7 @@ PAUSE = 4  # times as long as a look took passes until the next one
 REST = 20  # times as long as a run over everything took passes until the next: a twentieth of the time is spent on it
 ALL = "*"  # in the place of a model's id: what keeps all of them from being run
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class ModelRun(Struct, frozen=True):

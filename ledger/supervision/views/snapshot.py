@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
 from blake3 import blake3
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +20,7 @@ from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
+from ledger.loggers import get_logger
 from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.export_runs import Export, ExportedDataset
 from ledger.supervision.runs.query_session import QuerySession, open_database, register_under_random_name, table_of
@@ -39,7 +39,7 @@ DATASET_FILE = ".outside"  # ends the names of files with data sets that are in 
 EXPORTS = "run-"  # begins the names of their folders, beside the file of the views
 _HEAD = {"mark": "VARCHAR", "size": "BIGINT", "digest": "VARCHAR", "settled": "BIGINT"}
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 def no_datasets(_size: int, _agency: str | None, _ids: Collection[str] | None) -> Mapping[str, DatasetTable]:

@@ -9,7 +9,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from threading import Event
 
 import httpx
-import structlog
 from msgspec import Struct
 
 from ledger.core.errors import IntegrityBroken, TallystickError
@@ -21,6 +20,7 @@ from ledger.core.log.policy import Policy
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.witness_protocol import AddCheckpoint, AddEntries
 from ledger.core.messages import Message
+from ledger.loggers import get_logger
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
@@ -48,7 +48,7 @@ _HINT = (
     "fault, take it out of witnesses.toml and start the service again."
 )
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class WitnessAhead(IntegrityBroken):

@@ -21,7 +21,6 @@ from typing import Annotated, TypeVar
 
 import httpx
 import msgspec
-import structlog
 from msgspec import Meta, Struct
 
 from ledger.config.watched_file import WatchedFile
@@ -46,10 +45,11 @@ from ledger.core.log.witness_protocol import (
     CosignBlock,
 )
 from ledger.core.messages import Message
+from ledger.loggers import get_logger
 from ledger.store.activity import pause_after
 from ledger.tls import tls_context
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class Witness(Struct, frozen=True):

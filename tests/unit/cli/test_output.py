@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from types import SimpleNamespace
@@ -207,3 +209,12 @@ def test_a_name_in_another_language_alone_is_shown_without_its_language(language
     assert output.words("name", {"pt-PT": "Polícia"}) == "Polícia"
     both = output.words("name", {"en": "police", "zh": "公安局"})
     assert both == ("police" if language == "en" else "公安局")
+
+
+def test_what_is_logged_does_not_stand_among_results() -> None:
+    """Programs read standard output as JSON: a warning is on standard error, and less than a warning nowhere."""
+    script = "from ledger.supervision.views.snapshot import logger; logger.info('hidden'); logger.warning('shown')"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == ""
+    assert "shown" in ran.stderr
+    assert "hidden" not in ran.stderr
