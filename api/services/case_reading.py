@@ -176,7 +176,7 @@ def timeline_builder(
     return TimelineBuilder(parts.validator, service.histories, anchored, narrator, told_by)
 
 
-SEARCH_FOR = Message("search for {text}")
+SEARCH = Message("search")  # without its words: they may be a name, and no record of a read is ever erased
 SEARCH_COST = 100  # requests of the address that a search counts as: one that finds little looks at very many words
 TOO_SHORT = Message("expected at least three characters to search for, or two Chinese ones")
 
@@ -216,7 +216,7 @@ def search_cases(
                 reading.note_sections(hit.case_id)
             if hit.word == search.UNSIGNED:
                 reading.sections(connection, log.entry(connection, hit.index))
-    reading.record(Message(SEARCH_FOR, text=text), *dict.fromkeys(hit.case_id for hit in matches.hits))
+    reading.record(SEARCH, *dict.fromkeys(hit.case_id for hit in matches.hits))
     last = matches.following
     if last is None:
         return SearchResults(matches.hits)
@@ -227,18 +227,17 @@ def search_cases(
 ACCESS_LOG_ROLES = ("auditor", "supervisor")
 
 
-SEARCH = Message("search")
 BY_SUPERVISION = Message("read by supervision")
 
 
 class ReadView(Struct, frozen=True):
     """A read. ``read_at`` is in unix milliseconds; ``number`` is its place in the access log.
 
-    A read by your own agency's officers is shown as it was recorded. The words that another agency searched for are
-    left out. Of a read by supervision only the fact is shown: neither who read nor for what. ``lead_id`` is the lead
-    that was assigned to the officer, if he saw the case only because of that. ``sections`` is whether confidential
-    sections of the case, or names from them, were shown. ``provider`` is the issuer of the
-    identity provider that vouched for the officer; without it he had signed in with his key.
+    A read by your own agency's officers is shown as it was recorded. Of a read by supervision only the fact is
+    shown: neither who read nor for what. ``lead_id`` is the lead that was assigned to the officer, if he saw the
+    case only because of that. ``sections`` is whether confidential sections of the case, or names from them, were
+    shown. ``provider`` is the issuer of the identity provider that vouched for the officer; without it he had
+    signed in with his key.
     """
 
     number: int
@@ -273,7 +272,5 @@ def visible_reads(service: Service, reading: Reading, records: list[RecordedRead
                     ("officer", "key_id", "ground", "lead_id", "provider", "sections")
                 )
                 view = replace(view, what=BY_SUPERVISION, **hidden)
-            elif read.what == SEARCH_FOR:
-                view = replace(view, what=SEARCH)  # the words may be of the other agency's own cases
             views.append(view)
     return views

@@ -22,7 +22,7 @@ from api.console.supervision.lead_pages import waiting
 from api.dependencies import Following
 from api.middleware.request_limits import charge
 from api.schemas.answers import CaseLine, HandoverLine
-from api.services.case_reading import SEARCH_COST, SEARCH_FOR, TOO_SHORT, SearchResults, names_in_case, search_cases
+from api.services.case_reading import SEARCH, SEARCH_COST, TOO_SHORT, SearchResults, names_in_case, search_cases
 from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import RuleRefused
@@ -156,9 +156,8 @@ class CaseFilters(Struct, frozen=True):
 
     @property
     def read_as(self) -> Message:
-        """Return what the log of reads says of the list: of one by a person, what was searched for."""
-        person = self.person.strip()
-        return Message(SEARCH_FOR, text=person) if person else Message("list of cases")
+        """Return what the log of reads says of the list: one by a person is a search."""
+        return SEARCH if self.person.strip() else Message("list of cases")
 
 
 def listed_cases(

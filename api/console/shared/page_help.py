@@ -92,7 +92,8 @@ _BY_SECTION: Final = {
         "cases/search.html": (
             later("Find what you may see by any part of a number, a description or a name, or by a file."),
             later(
-                "Type what you know of it, or drop a file: its digest is looked for. What you search for is recorded."
+                "Type what you know of it, or drop a file: its digest is looked for. Each search is recorded, with the "
+                "cases that it showed."
             ),
         ),
         "supervision/correlation.html": (
