@@ -71,7 +71,10 @@ class ActsReader(Struct, frozen=True):
         names |= self.records({case_id: count for case_id, count in begun.items() if count}, letters)
         # The zone and labels of a case's procedure are for its act alone.
         return tuple(
-            copy_context().run(self._act, event, sections, names.get(event.stream.id)) for event, sections in acts
+            copy_context().run(
+                self._act, event, sections, names.get(event.stream.id) if event.stream.kind == "case" else None
+            )
+            for event, sections in acts
         )
 
     def _act(self, event: Event, sections: Mapping[str, Section], record: CaseNames | None) -> ActInWords:

@@ -13,7 +13,8 @@ _RTL = "\u0590-\u08ff\ufb1d-\ufdcf\ufdf0-\ufdff\ufe70-\ufefe\U00010800-\U00010ff
 _SEPARATES = r",;:|→←·…、，；：。“”\"()（）\[\]<>\n"
 # What separates names, and letters of other scripts, are no part of a name; digits and blanks within it are.
 _NAME = re.compile(rf"[{_RTL}](?:[^\w{_SEPARATES}]*[{_RTL}\d])*")
-_WHOLE = re.compile(rf"(?:[{_RTL}]|[^\w→←·|]|\d)*")
+# Vowel signs and digits fit several alternatives: without the possessive ``*+`` a name takes time without end.
+_WHOLE = re.compile(rf"(?:[{_RTL}]|[^\w→←·|]|\d)*+")
 
 
 def isolated(text: str, begin: str = ISOLATE, end: str = END_OF_ISOLATE) -> str:

@@ -77,9 +77,10 @@ def _inclusion(run: _Run) -> StepResult:
     log_key = log_key_of(run.receipt, run.trust)
     if run.receipt.key_id != thumbprint(log_key):
         return NotChecked(
-            "the receipt is not by {vkey}, the log's key in the trust file: it is of another log; or the trust file is "
-            "from before that key was replaced (ask an agency for the renewal, which tally trust accept takes, or for "
-            "its trust file of today); or whoever passed the receipt on spoiled it (ask for another copy)",
+            "the receipt is not by {vkey}, the log's key in the trust file: it is of another log; or an earlier "
+            "key signed a tree that came after its time; or the trust file is from before that key was replaced "
+            "(ask an agency for the renewal, which tally trust accept takes, or for its trust file of today); or "
+            "whoever passed the receipt on spoiled it (ask for another copy)",
             vkey=log_key.vkey(),
         )
     run.checkpoint = run.receipt.verify(run.entry, log_key)
