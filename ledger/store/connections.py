@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import closing, contextmanager, suppress
 from enum import IntEnum
 from math import inf
@@ -118,7 +118,8 @@ class ServiceLock:
     def hold(self, *, alone: bool, alike: Mapping[str, bytes]) -> None:
         """Take the lock, also if the connection that held it was lost since; ``alike`` are contents by their names.
 
-        A service that has it compares nothing any more, and may have changed what it is to have alike.
+        A service that has it compares nothing, and may have changed what it names; where it lost the lock, it compares
+        what it named at first and names no more.
 
         Raises Conflict if it is not free within PATIENCE_S, or LOST_PATIENCE_S where it was lost, or if another service
         has something else under one of the names; and Unavailable.
@@ -135,7 +136,8 @@ class ServiceLock:
             connection.detach()  # no other use of the pool has it
             connection.execute(_LASTING)
             until = monotonic() + (LOST_PATIENCE_S if self._was_held else PATIENCE_S)
-            while (obstacle := self._obstacle(connection, alone, marks)) is not None:
+            compared = marks.keys() - named.keys() if self._was_held else marks.keys()
+            while (obstacle := self._obstacle(connection, alone, marks, compared)) is not None:
                 connection.execute(_RELEASE_ALL)
                 if monotonic() > until:
                     connection.close()
@@ -161,7 +163,9 @@ class ServiceLock:
             self._was_held = True
         return self._connection is not None
 
-    def _obstacle(self, connection: Connection, alone: bool, marks: Mapping[str, tuple[int, int]]) -> Conflict | None:
+    def _obstacle(
+        self, connection: Connection, alone: bool, marks: Mapping[str, tuple[int, int]], compared: Set[str]
+    ) -> Conflict | None:
         """Try to take the locks, and return what stands in the way."""
         if not connection.execute(_TRY_ALONE if alone else _TRY_SHARED).scalar_one():
             return Conflict(
@@ -176,7 +180,7 @@ class ServiceLock:
         others = {tuple(row) for row in connection.execute(_MARKS)} - {*marks.values()}
         differing = {number for number, _ in others}
         for name, (number, _) in marks.items():
-            if number in differing and not self._was_held:
+            if number in differing and name in compared:
                 return Conflict(
                     "another service of this ledger, which runs, has it otherwise",
                     code="not_alike",

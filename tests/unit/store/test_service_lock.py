@@ -49,6 +49,7 @@ def test_services_have_alike_what_they_must(postgres_url: str, monkeypatch: pyte
     """One that starts is refused by what is otherwise at one that runs, also where either has nothing; one that runs
     may change it, and then the next must have it as changed, if the connection was lost meanwhile, too."""
     monkeypatch.setattr(connections, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(connections, "LOST_PATIENCE_S", 0.5)
     with closing(open_database(postgres_url)) as first, closing(open_database(postgres_url)) as second:
         first.service_lock.hold(alone=False, alike={"witnesses.toml": b"one", "finality": b"12"})
         for alike, field in (({"witnesses.toml": b""}, "witnesses.toml"), ({"finality": b"0"}, "finality")):
@@ -62,6 +63,10 @@ def test_services_have_alike_what_they_must(postgres_url: str, monkeypatch: pyte
             second.service_lock.hold(alone=False, alike={"witnesses.toml": b"one"})
         end_all_connections(postgres_url)
         first.service_lock.hold(alone=False, alike={"witnesses.toml": b"two"})
+        end_all_connections(postgres_url)
+        second.service_lock.hold(alone=False, alike={"witnesses.toml": b"one", "finality": b"0"})
+        with refused("not_alike", field="finality", error=Conflict):
+            first.service_lock.hold(alone=False, alike={"witnesses.toml": b"two"})
     with closing(open_database(postgres_url)) as third, closing(open_database(postgres_url)) as fourth:
         third.service_lock.hold(alone=False, alike={"finality": b"0"})
         with refused("not_alike", field="finality", error=Conflict):
