@@ -142,7 +142,8 @@ def section_group() -> None:
 def propose_erasure(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Propose to erase a confidential section of an event.
 
-    LABEL names the section, such as person:1.
+    LABEL names the section, such as person:1. A person may be named by several events, and in corrections: each section
+    is erased by itself, and the form on the case's page lists those that are kept.
     """
     recorder.record(case_id, make_body(ErasureProposed, **fields))
 
