@@ -255,11 +255,13 @@ def _by_law(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> 
 def _is_held_at_end(state: CaseState, clock: Clock, counting: Counting, zone: Zone) -> bool:
     """Tell whether a measure locks the subject up when the clock ends that is counted so."""
     mark = "locks_up" if clock.subject == CASE else f"locks_up/{clock.subject}"
-    locking = state.measures.marked(mark)
-    # What ended here before a person was split off was counted by the measures that left with him.
+    locking = [each for each in state.measures.marked(mark) if each.left_for is None]
+    # Measures that left with whom the case split off held him here until then; the time that left along has them still.
     for split in state.splits.values():
-        left = (each for each in split.measures if each.locks_up and each.person_id == clock.subject)
-        locking += [each for each in left if each.measure_id not in state.measures]
+        left = [each for each in split.measures if each.locks_up and clock.subject in (CASE, each.person_id)]
+        if not any(each.deadline_id == clock.deadline_id for each in split.clocks):
+            left = [replace(each, ended_at=each.ended_at or split.occurred_at) for each in left]
+        locking += left
     if not locking:
         return False
     # Custody matters on the last day, and the last day depends on custody: it is tried as if there were one.

@@ -430,10 +430,7 @@ def _handover_marks(handover: Handover) -> tuple[str, ...]:
 
 def _measure_marks(measure: MeasureState) -> tuple[str, ...]:
     own = f"person/{measure.person_id}"
-    if not measure.locks_up:
-        return (own,)
-    # The clock of the case itself counts on without whom the case split off.
-    return (own, f"locks_up/{measure.person_id}", *(("locks_up",) if measure.left_for is None else ()))
+    return (own, f"locks_up/{measure.person_id}", "locks_up") if measure.locks_up else (own,)
 
 
 def _custody_change_marks(change: CustodyChange) -> tuple[str, ...]:

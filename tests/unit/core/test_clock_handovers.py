@@ -6,7 +6,9 @@ from datetime import datetime
 
 import pytest
 
+from ledger.core.custody.cases import with_split_off
 from ledger.core.custody.due_dates import deadline
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import case
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant, refused
 from tests.testkit.casework import DAY, Case, detained, kept, person_id
@@ -23,6 +25,15 @@ def running(into: Case, name: str) -> list[str]:
 def tried(*names: str) -> Case:
     """The court has accepted the prosecution of these persons."""
     return detained(*names).offer(to=PROCURATORATE).accept().offer(to=COURT, purpose="public_prosecution").accept()
+
+
+def under_review(opened: Case) -> Case:
+    """The procuratorate accepted the case on March 11: the month of its review ends on a Saturday, April 11."""
+    opened.now = unix_seconds("2026-03-11T02:00:00Z")
+    return opened.offer(to=PROCURATORATE).accept()
+
+
+SUNDAY_AFTER = unix_seconds("2026-04-12T02:00:00Z")  # the day after that Saturday
 
 
 # -- what an offer stops -----------------------------------------------------------------------------------------------
@@ -155,6 +166,48 @@ def test_a_limit_that_was_not_kept_stays_so_when_its_person_is_split_off() -> No
     assert (str(before.last_day), before.status) == ("2026-03-07", "missed")
     opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
     assert deadline(opened.state, request, opened.book, at) == before
+    opened.name("wang").impose("wang", "bail", measure_id="detention-li")
+    assert deadline(opened.state, request, opened.book, at) == before
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_limit_of_the_case_that_was_not_kept_stays_so_when_who_was_locked_up_is_split_off(answered: bool) -> None:
+    """No agency takes its lateness away by a split, neither of what it did late nor of what it still owes."""
+    opened = under_review(Case().open().register("file", kind="dossier")).name("li").impose("li", "arrest")
+    opened.now = SUNDAY_AFTER
+    if answered:
+        opened.offer(to=COURT, purpose="public_prosecution").accept()
+    review, at = opened.clock("prosecution_review"), datetime.fromisoformat(instant(opened.now))
+    before = deadline(opened.state, review, opened.book, at)
+    assert (str(before.last_day), before.status) == ("2026-04-11", "missed" if answered else "overdue")
+    opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
+    split = opened.last.event.event_id
+    assert deadline(opened.state, review, opened.book, at) == before
+    assert deadline(with_split_off(opened.state, (split,)), review, opened.book, at) == before
+
+
+def test_whom_a_case_split_off_it_locks_up_no_more() -> None:
+    """Its own time, and his if he is named in it again, at liberty, moves on to a working day; as shown it does too."""
+    without_accused = under_review(Case().open().register("file", kind="dossier")).name("li").impose("li", "arrest")
+    without_accused.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
+    named_again = detained("li").name("wang").say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
+    for opened, person in ((without_accused, None), (under_review(named_again.name("li")), "li")):
+        review, at = opened.clock("prosecution_review", person), datetime.fromisoformat(instant(SUNDAY_AFTER))
+        for state in (opened.state, with_split_off(opened.state, tuple(opened.state.splits))):
+            counted = deadline(state, review, opened.book, at)
+            assert (str(counted.last_day), counted.status) == ("2026-04-13", "running")
+
+
+def test_the_time_that_is_split_off_counts_by_the_custody_that_went_along() -> None:
+    """Until another case has it: also where the old one has used the id of the measure again."""
+    opened = Case(start=START + 2 * DAY).open().name("li", "wang").impose("li", "detention")
+    request, at = opened.clock("arrest_request"), datetime.fromisoformat(instant(opened.now))
+    before = deadline(opened.state, request, opened.book, at)
+    opened.say(case.CaseSplit, new_case_id="case-2", person_ids=(LI,))
+    opened.impose("wang", "bail", measure_id="detention-li")
+    shown = with_split_off(opened.state, tuple(opened.state.splits))
+    assert deadline(shown, shown.clocks[request.deadline_id], opened.book, at) == before
+    assert str(before.last_day) == "2026-03-07"
 
 
 def test_two_cases_of_one_person_that_are_joined_keep_both_clocks() -> None:

@@ -266,7 +266,6 @@ def test_whom_a_case_split_off_is_shown_in_it_until_another_takes_him_over() -> 
         (clock.deadline_id, clock.started_at) for clock in before.clocks.marked(f"running/{LI}")
     ]
     assert (shown.persons[LI].left_for, shown.persons[WANG].left_for) == ("case-2", None)
-    assert (shown.measures.is_marked("locks_up"), shown.measures.is_marked(f"locks_up/{LI}")) == (False, True)
     assert with_split_off(old.state, ()) is old.state
     old.say(case.PersonNamed, person_id=LI, role="witness")
     old.say(case.MeasureImposed, measure_id="measure-1", person_id=WANG, measure="bail")
