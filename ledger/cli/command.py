@@ -7,12 +7,13 @@ commands and translated when it is shown. Modules of commands are imported when 
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import cleandoc
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
@@ -22,6 +23,9 @@ from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.i18n import LANGUAGES, spoken, translate
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXTRAS: Final = ("greenlet", "pydantic.v1", "pygments", "rich")  # what ``without_extras`` leaves out
 
@@ -375,7 +379,7 @@ def signing(command: Any) -> Any:
 class OutputFile(click.Path):
     """A file that a command writes, as ``ledger.cli.files.opened_output`` does.
 
-    ``-`` is standard output, unless that has what the command prints.
+    ``-`` is standard output, and so is its name, such as ``/dev/stdout``; unless that has what the command prints.
     """
 
     def __init__(self, *, is_result: bool = True, folder_okay: bool = False):
@@ -385,9 +389,18 @@ class OutputFile(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from pathlib import Path
 
-        if str(value) == "-" and not self.is_result:
+        file = Path(str(super().convert("-" if _is_standard_output(Path(value)) else value, param, ctx)))
+        if str(file) == "-" and not self.is_result:
             self.fail(spoken(Message("expected the name of a file: standard output has what the command prints")))
-        return Path(str(super().convert(value, param, ctx)))
+        return file
+
+
+def _is_standard_output(file: Path) -> bool:
+    """Return whether a file is where standard output goes, which would be cut off if it were opened anew."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(1)) and not file.samefile(os.devnull)
+    except OSError:
+        return False
 
 
 class _OutputOption(click.Option):

@@ -133,8 +133,8 @@ def opened_output(
 ) -> Iterator[IO[bytes]]:
     """Open what a command writes. Once the block is left it is there as a whole; of a block that fails nothing is.
 
-    A file that is there stays as it is: it is replaced with ``--replace`` alone. Standard output (``-``) and devices
-    get what a file would have. ``private`` is for its owner alone.
+    A file that is there stays as it is: it is replaced with ``--replace`` alone, and where a link leads to it, the link
+    stays. Standard output (``-``) and devices get what a file would have. ``private`` is for its owner alone.
 
     Raises MalformedInput for a file that is there, unless it has the same content, and without a folder for it.
     """
@@ -148,6 +148,8 @@ def opened_output(
                 with file.open("wb") as target:
                     shutil.copyfileobj(whole, target)
         return
+    if session.replaces and file.is_symlink():
+        file = Path(os.path.realpath(file))
     if not file.parent.is_dir():
         raise MalformedInput("there is no folder {folder}", folder=file.parent, field=option)
     staged = file.with_name(f".{secrets.token_hex(8)}.tally")

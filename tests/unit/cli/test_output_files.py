@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -20,6 +21,7 @@ from ledger.cli.files import opened_output
 from ledger.cli.main import tally as group
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
+from tests.testkit.tally import TALLY
 from tests.unit.cli.world import World, offer, open_case
 
 OTHER = b"what somebody else has written"
@@ -190,6 +192,37 @@ def test_a_file_gets_its_place_as_a_whole(tmp_path: Path) -> None:
         pass
     with pytest.raises(MalformedInput, match="no folder"), opened_output(session(), tmp_path / "no" / "file"):
         pass
+
+
+def test_a_link_is_written_through(tmp_path: Path) -> None:
+    """Whoever publishes a file under another name by a link has the new one there, and the link is still one."""
+    file, link = tmp_path / "published", tmp_path / "here" / "latest"
+    link.parent.mkdir()
+    link.symlink_to("../published")
+    file.write_bytes(OTHER)
+    with pytest.raises(MalformedInput, match="is there already"), opened_output(session(), link) as opened:
+        opened.write(b"new")
+    with opened_output(session(replaces=True), link) as opened:
+        opened.write(b"new")
+    assert (link.is_symlink(), file.read_bytes(), len(list(tmp_path.rglob("*")))) == (True, b"new", 3)
+
+
+def test_the_name_of_standard_output_is_standard_output(world: World, tmp_path: Path) -> None:
+    """Also where that goes into a file: what is in the file stays before, and what is said beside does not follow."""
+    file, name = tmp_path / "out", tmp_path / "link"
+    name.symlink_to("/proc/self/fd/1")  # as /dev/stdout is, which a test must not put at risk with --replace
+    command = [TALLY, "--profile", "police", "log", "trust", "-o"]
+    environment = os.environ | world.tally.environment()
+    trust = subprocess.run([*command, "-"], env=environment, stdout=subprocess.PIPE, check=True).stdout
+    for written in (["/dev/stdout"], [name], [name, "--replace"]):
+        file.write_bytes(OTHER)
+        with file.open("ab") as out:
+            subprocess.run([*command, *written], env=environment, stdout=out, check=True)
+        assert (file.read_bytes(), name.is_symlink()) == (OTHER + trust, True)
+    copying = [*command[:3], "item", "copy", "case-1", "item-1", "--for", "the lab", "-o", "/dev/stdout"]
+    with file.open("wb") as out:
+        refused = subprocess.run(copying, env=environment, stdout=out, stderr=subprocess.PIPE, check=False)
+    assert (refused.returncode, b"expected the name of a file" in refused.stderr) == (Exit.USAGE, True)
 
 
 def test_a_file_system_without_links_takes_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
