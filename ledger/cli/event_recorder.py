@@ -208,7 +208,7 @@ class EventRecorder:
             is_refused = isinstance(error, TallystickError) and self._sent is not None and not self._sent.exists()
             if is_refused or self._sent is None:
                 if is_new:
-                    file.unlink(missing_ok=True)
+                    file.resolve().unlink(missing_ok=True)  # not the link that leads to it
             else:
                 self.session.warn(
                     Message(

@@ -192,6 +192,11 @@ def _require_same(staged: Path, file: Path, option: str) -> None:
         raise _taken(file, option)
 
 
+def would_be_new(session: Session, file: Path) -> bool:
+    """Return whether what ``opened_output`` writes there is the command's alone, so that it goes if that is refused."""
+    return not file.exists() or (session.replaces and file.is_file())
+
+
 def save(session: Session, file: Path, data: bytes, *, private: bool = False, **beside: Any) -> None:
     """Write what a command gives, and print the file's name with what is ``beside`` it. Raises as ``opened_output``."""
     with opened_output(session, file, private=private) as opened:

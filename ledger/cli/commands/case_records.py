@@ -211,13 +211,13 @@ def make(
     The record names the events, the sections that are withheld, and the digests of what was given. The file is checked
     offline like any bundle: tally proof check.
     """
-    from ledger.cli.files import opened_output
+    from ledger.cli.files import opened_output, would_be_new
     from ledger.evidence.hashing import hash_file
 
     data = recorder.session.service.fetch(path_of("/api/v1/cases/{}/proof", case_id), withhold="sections")
     events, withheld = _contents_of(data)
     target = output or Path(f"{case_id}.disclosed.json")
-    is_new = not target.exists()
+    is_new = would_be_new(recorder.session, target)
     with opened_output(recorder.session, target) as opened:
         opened.write(data)
     digests = [str(digest) for file in (target, *copies) for digest in hash_file(file).digests]

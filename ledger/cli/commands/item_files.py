@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.cli.command import Group, output_option
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.files import progress_of
+from ledger.cli.files import progress_of, would_be_new
 from ledger.cli.options import READING_GROUND, TRUST
 from ledger.cli.output import columns
 from ledger.cli.params import with_event_recorder
@@ -164,14 +164,14 @@ def copy(
     The file is taken as by 'tally item get', written, and read again from its new place. An examination of the item
     states the digest before and that of the copy. Nothing is recorded of a copy that differs.
     """
-    session, is_new = recorder.session, not output.exists()
+    session, is_new = recorder.session, would_be_new(recorder.session, output)
     before = _take(session, case_id, item_id, digest, output=output, trust_files=trust_files)
     with progress_of(output.name, session.output) as progress:
         progress.expect(1, before.bytes)
         after = [str(each) for each in hash_file(output, (parse_digest(before.digest).algorithm,)).digests]
     if after != [before.digest]:
         if is_new:
-            output.unlink(missing_ok=True)
+            output.resolve().unlink(missing_ok=True)
         raise IntegrityBroken(
             "the copy on the disk has {after}, what was copied {before}",
             after=after[0],

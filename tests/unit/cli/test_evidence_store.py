@@ -64,7 +64,12 @@ def test_a_file_goes_with_its_item_and_is_hashed_again(keeping: World, image: Pa
     second_store = tmp_path / "other"
     second_store.write_bytes(b"other")
     keeping.refuses(Exit.USAGE, "no digest of", "item", "put", case_id, item_id, second_store)
-    accept(keeping, case_id, offer(keeping, case_id, "--item", item_id), "--all-as-listed")
+    handover_id, work = offer(keeping, case_id, "--item", item_id), tmp_path / "old-work.dd"
+    work.write_bytes(b"old work")
+    copying = ("--for", "nobody", "-o", work, "--replace", *trusted(keeping))
+    keeping.refuses(Exit.REFUSED, "offered", "item", "copy", case_id, item_id, *copying)
+    assert not work.exists()  # the copy was written, and the record tells of none
+    accept(keeping, case_id, handover_id, "--all-as-listed")
     target = tmp_path / "taken.dd"
     taken = keeping.ok("item", "get", case_id, item_id, "-o", target, *trusted(keeping), profile="prosecutor")
     assert target.read_bytes() == image.read_bytes()

@@ -141,6 +141,11 @@ def test_a_disclosure_withholds_what_is_confidential(world: World, tmp_path: Pat
     trust = ("--trust", world.data / "trust.json")
     checked = world.run("--json", "proof", "check", bundle, *trust)
     assert json.loads(checked.out)["verdict"] in ("intact", "not_yet_anchored")
+    link = tmp_path / "latest.json"
+    link.symlink_to(bundle)
+    more = ("--recipient", "counsel Li", "--item", "no-such-item", "-o", link, "--replace")
+    assert world.run("disclosure", "make", case_id, *more).status == Exit.REFUSED
+    assert (bundle.exists(), link.is_symlink()) == (False, True)  # nothing is given out that is not recorded
 
 
 def test_reads_are_shown_to_those_whose_cases_were_read(world: World) -> None:
