@@ -14,7 +14,7 @@ from threading import Lock, local
 from typing import NoReturn
 
 from ledger.core.custody import Act, CaseState, OpenSplit, fold
-from ledger.core.custody.cases import require_can_take_over, with_split_off
+from ledger.core.custody.cases import opened_by, require_can_take_over, with_split_off
 from ledger.core.custody.fold import book_of
 from ledger.core.custody.kept_state import decode_state, is_kept
 from ledger.core.errors import MalformedInput, RuleRefused, TallystickError
@@ -407,18 +407,29 @@ class CaseStates:
                 require_taken_over(event, splits)
 
     def require_by_open_cases(self, event: Event, after: CaseState) -> None:
-        """Refuse a split for an open case that cannot take it over, and closing a case over one that an open one can.
+        """Refuse a split for a case that cannot take it over, and closing a case over one that an open one can.
 
-        ``after`` is the state after the event. By the time that it is recorded the open case may be another agency's:
-        a closing over what then can be taken over by none is accepted.
+        A case that is not opened yet cannot take over two splits with things of the same ids. ``after`` is the state
+        after the event. By the time that it is recorded the open case may be another agency's: a closing over what then
+        can be taken over by none is accepted.
         """
         if isinstance(event.body, CaseSplit):
-            new_case = self.of_case(event.body.new_case_id)
-            if new_case is not None:
-                given_up = after.splits[event.event_id]
-                require_can_take_over(new_case, after, given_up, field="new_case_id")
+            given_up = after.splits[event.event_id]
+            new_case = self.of_case(given_up.new_case_id)
+            opened = self._opened_by_splits(given_up.new_case_id, event.agency) if new_case is None else [new_case]
+            for each in opened:
+                require_can_take_over(each, after, given_up, field="new_case_id")
         elif isinstance(event.body, CaseClosed):
             require_taken_over(event, self.splits_to_take_over(event.stream.id, event.agency))
+
+    def _opened_by_splits(self, new_case_id: str, agency: str) -> list[CaseState]:
+        """Return a case that is not opened yet as each split by the agency opens it."""
+        with self._reading() as connection:
+            splits = cases.open_splits(connection, new_case_id=new_case_id)
+            own = [split.event_id for split in splits if split.agency == agency]
+            entries = log.entries_by_event_id(connection, own)
+        sources = {event_id: self.after(entries[event_id]) for event_id in own}
+        return [opened_by(source, source.splits[event_id]) for event_id, source in sources.items()]
 
     def splits_to_take_over(self, case_id: str, agency: str) -> list[OpenSplit]:
         """Return the splits of the case by this agency that are not taken over, and that it can take over now."""

@@ -409,14 +409,15 @@ def open_splits(
     connection: Connection,
     case_ids: Collection[str] | None = None,
     *,
+    new_case_id: str | None = None,
     agency: str | None = None,
     below: int = LOG_END,
     for_unopened: bool = False,
     limit: int | None = None,
 ) -> list[OpenSplit]:
-    """Return the splits that gave something up and are not taken over: of these cases, or what concerns an agency.
+    """Return the splits that gave something up and are not taken over: of or for a case, or what concerns an agency.
 
-    These are its own, and those of the cases that it answers for. ``below`` is the index up to which entries count;
+    The last are its own, and those of the cases that it answers for. ``below`` is the index up to which entries count;
     ``for_unopened`` leaves only those for cases without an entry.
     """
     taken = SPLITS_TAKEN_OVER.c.event_id == SPLITS.c.event_id, SPLITS_TAKEN_OVER.c.log_index < below
@@ -425,6 +426,8 @@ def open_splits(
     )
     if case_ids is not None:
         query = query.where(one_of(SPLITS.c.case_id, case_ids))
+    if new_case_id is not None:
+        query = query.where(SPLITS.c.new_case_id == new_case_id)
     if for_unopened:
         query = query.where(~_opening.exists())
     if agency is not None:

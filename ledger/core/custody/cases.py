@@ -338,6 +338,19 @@ def require_can_take_over(state: CaseState, source: CaseState, split: Split, *, 
         require_new(state.measures, measure.measure_id, "measure", field=field)
 
 
+def opened_by(source: CaseState, split: Split) -> CaseState:
+    """Return the case that opens by a split of the ``source``, as far as ``require_can_take_over`` asks."""
+    items = {item.item_id: item for item in split.items}
+    measures = {measure.measure_id: measure for measure in split.measures}
+    return replace(
+        source,
+        case_id=split.new_case_id,
+        responsible=split.agency,
+        items=source.items.without(source.items) | items,
+        measures=source.measures.without(source.measures) | measures,
+    )
+
+
 @rule(case.CaseAssigned)
 def assigned(state: CaseState, act: Act, body: case.CaseAssigned) -> CaseState:
     """Record the signing agency's assignment; each agency assigns the case to its own officers."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import Act, Flag, OpenSplit, fold
 from ledger.core.custody import state as states
-from ledger.core.custody.cases import require_can_take_over, with_split_off
+from ledger.core.custody.cases import opened_by, require_can_take_over, with_split_off
 from ledger.core.errors import Conflict, RuleRefused
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.signing.authority import Agency, AuthorityState, Grant
@@ -449,3 +449,14 @@ def test_what_is_another_agencys_case_could_take_nothing_over() -> None:
     require_can_take_over(Case("case-2").open().state, old.state, split, field="new_case_id")
     with refused("not_responsible", field="payload.body.new_case_id"):
         require_can_take_over(Case("case-2").open(clerk(COURT)).state, old.state, split, field="new_case_id")
+
+
+def test_two_splits_with_things_of_one_id_do_not_go_into_one_case() -> None:
+    """Opened by the one, the case could not take over the other; what neither has twice goes along."""
+    old, second = split_off(), split_off()
+    (split,) = old.state.splits.values()
+    with refused("duplicate_id", field="payload.body.new_case_id"):
+        require_can_take_over(opened_by(old.state, split), second.state, split, field="new_case_id")
+    second.say(case.CaseSplit, new_case_id="case-2", item_ids=("knife",))
+    beside = second.state.splits[second.last.event.event_id]
+    require_can_take_over(opened_by(old.state, split), second.state, beside, field="new_case_id")

@@ -156,6 +156,29 @@ def test_nothing_is_split_off_for_an_open_case_that_cannot_take_it_over(ledger: 
     verified(ledger.post(mine.last), mine.last)
 
 
+def test_a_case_that_is_not_opened_gets_no_two_things_of_one_id(ledger: Ledger) -> None:
+    """It could take over only one of the splits, and the time of who is in the other would run on for ever."""
+    first, second = (Case(case_id).open().name(person) for case_id, person in (("case-1", "li"), ("case-3", "wang")))
+    for each, person in ((first, "li"), (second, "wang")):
+        each.register("phone", "knife").impose(person, "detention", measure_id="detention-1")
+    first.say(case.CaseSplit, new_case_id="case-2", item_ids=("phone",), person_ids=(person_id("li"),))
+    ledger.post_all([*first.events, *second.events])
+    for going in ({"item_ids": ("phone",)}, {"person_ids": (person_id("wang"),)}):
+        split = second.draft(case.CaseSplit(new_case_id="case-2", ground="it too", **going), clerk(POLICE))
+        for attempt in (
+            lambda split=split: ledger.validator.foresee(split.event),
+            lambda split=split: ledger.post(split),
+        ):
+            with refused("duplicate_id", field="payload.body.new_case_id"):
+                attempt()
+    second.say(case.CaseSplit, new_case_id="case-2", item_ids=("knife",))
+    split, given_up = second.last, second.state
+    second.say(case.CaseSplit, new_case_id="case-4", item_ids=("phone",), person_ids=(person_id("wang"),))
+    ledger.post_all(second.events[-2:])
+    new = Case("case-2").open(source=first.state, split_from=first.last.ref)
+    ledger.post_all(new.say(case.CaseJoined, other_case_id="case-3", cites=split.ref, source=given_up).events)
+
+
 def test_a_case_is_closed_over_what_nobody_can_take_over_any_more(ledger: Ledger) -> None:
     """Not while the open case can: only once that is another agency's. The splitting agency still sees what it did."""
     mine, second_case = Case("case-1").open().register("phone"), Case("case-2").open()
