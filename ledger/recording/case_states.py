@@ -426,10 +426,10 @@ class CaseStates:
         """Return a case that is not opened yet as each split by the agency opens it."""
         with self._reading() as connection:
             splits = cases.open_splits(connection, new_case_id=new_case_id)
-            own = [split.event_id for split in splits if split.agency == agency]
-            entries = log.entries_by_event_id(connection, own)
-        sources = {event_id: self.after(entries[event_id]) for event_id in own}
-        return [opened_by(source, source.splits[event_id]) for event_id, source in sources.items()]
+        own = [split for split in splits if split.agency == agency]
+        # A case keeps what it gave up: it is folded once, to its head, and not for each split.
+        sources = {case_id: self.of_listed_case(case_id) for case_id in {split.case_id for split in own}}
+        return [opened_by(sources[split.case_id], sources[split.case_id].splits[split.event_id]) for split in own]
 
     def splits_to_take_over(self, case_id: str, agency: str) -> list[OpenSplit]:
         """Return the splits of the case by this agency that are not taken over, and that it can take over now."""
