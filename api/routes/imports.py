@@ -25,6 +25,7 @@ from ledger.core.events.terms import CaseId, Line
 from ledger.core.messages import Message
 from ledger.store import imports
 from ledger.store.imports import CaseImport, CaseUnderNumber
+from ledger.store.search import folded
 from ledger.supervision.runs.dataset_rows import columns_of
 from ledger.supervision.runs.datasets import DatasetFiles
 from ledger.supervision.view_catalogue import dataset_view
@@ -63,7 +64,7 @@ class ImportedRow(Struct, frozen=True):
 
     ``sequence`` and ``head`` are those of the case's next event, null if there is no such case. ``imports`` are what
     was recorded of the key, in any case. ``same_number`` are other cases that your
-    agency has under the row's case number.
+    agency has under the row's case number, whatever its brackets.
     """
 
     source_key: str
@@ -128,7 +129,8 @@ def look_up(service: ServiceOf, reading: Reads, asked: LookUpBody) -> Response:
     for row in asked.rows:
         head = heads.get(row.case_id)
         sequence, previous = (head.sequence + 1, head.head) if head else (None, None)
-        same = tuple(case for case in numbered if case.case_number == row.case_number and case.case_id != row.case_id)
+        number = folded(row.case_number or "")
+        same = tuple(case for case in numbered if folded(case.case_number) == number and case.case_id != row.case_id)
         rows.append(ImportedRow(row.source_key, row.case_id, sequence, previous, tuple(imported[row.source_key]), same))
     return json_response({"rows": rows})
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, delete, func, select
 from ledger.core.events import Event
 from ledger.core.events.record import DatasetRegistered, ImportRecorded
 from ledger.core.events.streams import StreamHead
-from ledger.store import bindings, log
+from ledger.store import bindings, log, search
 from ledger.store.cases import Page, paged
 from ledger.store.database import Change, row_of, where_set
 from ledger.store.tables import CASE_AGENCIES, DATASET_FILES, ENTRIES, IMPORTS, STREAMS
@@ -79,13 +79,19 @@ def of_keys(connection: Connection, agency: str, source_system: str, keys: Seque
 
 
 def with_numbers(connection: Connection, agency: str, numbers: Sequence[str]) -> list[CaseUnderNumber]:
-    """Return the cases that have one of these numbers at the agency, by case. Requires at most 500 numbers."""
+    """Return the cases that have one of these numbers at the agency, whatever its brackets, by case.
+
+    Requires at most 500 numbers.
+    """
     is_of_case = and_(IMPORTS.c.case_id == CASE_AGENCIES.c.case_id, IMPORTS.c.agency == CASE_AGENCIES.c.agency)
     of_case = (CASE_AGENCIES.c.case_id, CASE_AGENCIES.c.case_number)
     query = select(*of_case, IMPORTS.c.source_system, IMPORTS.c.source_key, IMPORTS.c.row)
     query = query.select_from(CASE_AGENCIES.outerjoin(IMPORTS, is_of_case))
-    query = query.where(CASE_AGENCIES.c.case_number.in_(numbers), CASE_AGENCIES.c.agency == agency)
-    return [CaseUnderNumber(*row) for row in connection.execute(query.order_by(CASE_AGENCIES.c.case_id))]
+    query = query.where(CASE_AGENCIES.c.case_id.in_(search.bearing_numbers(numbers)))
+    query = query.where(CASE_AGENCIES.c.agency == agency, CASE_AGENCIES.c.case_number.is_not(None))
+    cases = (CaseUnderNumber(*row) for row in connection.execute(query.order_by(CASE_AGENCIES.c.case_id)))
+    asked = set(map(search.folded, numbers))  # a case may have had another one, or another agency has it
+    return [case for case in cases if search.folded(case.case_number) in asked]
 
 
 def own_heads(connection: Connection, agency: str, case_ids: Sequence[str]) -> dict[str, StreamHead]:

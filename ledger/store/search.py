@@ -273,6 +273,12 @@ def _pieces(text: str) -> tuple[str, ...]:
     return tuple(word[start : start + _PIECE] for start in starts if word)
 
 
+def bearing_numbers(numbers: Iterable[str]) -> Select[tuple[str]]:
+    """Select the cases of which an event has one of these case numbers, as they are folded."""
+    words = {piece for number in numbers for piece in _pieces(number)[:1]}
+    return select(WORDS.c.case_id).where(WORDS.c.word.in_(words), WORDS.c.kind == "case_number")
+
+
 # Remembered, for each event names its officer; other texts are long, and few of them come again.
 _officer_pieces = lru_cache(maxsize=OFFICERS_KEPT)(_pieces)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.config.settings import Settings
+from ledger.core.events.case import CaseNumbered
 from ledger.core.events.record import ImportRecorded
 from ledger.store.tables import DATASET_FILES
 from tests.api.conftest import serving
@@ -19,6 +20,7 @@ from tests.testkit.casework import Case
 from tests.testkit.supervision import dataset
 
 SYSTEM = "case platform"
+LOOK_UP = "/api/v1/imports/look-up"
 DIGEST = "sha256:" + "11" * 32
 POLICE_CLERK, PROSECUTOR = clerk(POLICE), clerk(PROCURATORATE)
 
@@ -26,7 +28,7 @@ POLICE_CLERK, PROSECUTOR = clerk(POLICE), clerk(PROCURATORATE)
 def look_up(served: Served, by: Any, *rows: tuple[str, str], system: str = SYSTEM) -> Any:
     """Return the answer to a question about (source key, case id)."""
     asked = {"source_system": system, "rows": [{"source_key": key, "case_id": case_id} for key, case_id in rows]}
-    return served.request("POST", "/api/v1/imports/look-up", content=json.dumps(asked), headers=JSON | served.token(by))
+    return served.request("POST", LOOK_UP, content=json.dumps(asked), headers=JSON | served.token(by))
 
 
 def imported(served: Served, case_id: str, key: str, row_digest: str | None = DIGEST) -> Case:
@@ -48,6 +50,19 @@ def test_a_key_leads_to_its_case_and_to_where_the_case_stands(served: Served) ->
     assert first["imports"][0]["row_digest"] == DIGEST
     assert (second["sequence"], second["head"], second["imports"]) == (1, begun.last.event.leaf_hash, [])
     assert (third["sequence"], third["head"], third["imports"]) == (None, None, [])
+
+
+def test_a_number_is_the_same_in_other_brackets(served: Served) -> None:
+    """As two rows of one number are: a case that somebody typed in is named, under the number that it has now."""
+    start = served.ledger.clock.seconds - 60
+    served.record(Case("typed", start=start).open(case_number="〔2026〕77号"))
+    renumbered = Case("renumbered", start=start).open(case_number="(2026)77号")
+    served.record(renumbered.act(CaseNumbered(case_number="(2026)78号")))
+    row = {"source_key": "A-1", "case_id": "absent", "case_number": "（2026）77号"}
+    asked = json.dumps({"source_system": SYSTEM, "rows": [row]})
+    sent = served.request("POST", LOOK_UP, content=asked, headers=JSON | served.token(POLICE_CLERK))
+    (answer,) = sent.json()["rows"]
+    assert [(case["case_id"], case["case_number"]) for case in answer["same_number"]] == [("typed", "〔2026〕77号")]
 
 
 def test_imports_are_listed_a_page_at_a_time(served: Served) -> None:

@@ -175,9 +175,10 @@ def run(
     from ledger.interchange.imports.plan import Planner
 
     runs = (f"{file.name}.import{'' if number == 1 else f'-{number}'}.json" for number in count(1))
-    report = report or next(own_name for own_name in map(Path, runs) if not own_name.exists())
-    require_free(session, report, "--report")
-    rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
+    free = (pair for pair in map(_with_rejects, map(Path, runs)) if not any(each.exists() for each in pair))
+    report, rejects = _with_rejects(report) if report else next(free)
+    for written in (report, rejects):
+        require_free(session, written, "--report")
     key, refused = identity_key(session, key_file), RejectsFile(rejects, _reason(session))
     mapping = read_mapping(mapping_file, session.procedures)
     planner = Planner(mapping, key, session.procedures)
@@ -264,6 +265,11 @@ def status(
     parts = (("differences", in_words, DIFFERENCES), ("adding", adding, ADDING))
     session.output.parts((*parts, ("faults", _in_words(session, faults), FAULTS)))
     session.output.record(counted)
+
+
+def _with_rejects(report: Path) -> tuple[Path, Path]:
+    """Return the file of a report, and that of its rows with faults."""
+    return report, report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
 
 
 def _in_words(session: Session, faults: Sequence[RowFault]) -> list[dict[str, Any]]:

@@ -191,6 +191,21 @@ def test_a_row_becomes_the_events_of_its_case(desk: Desk) -> None:
     assert (origin["body"]["row"], origin["body"]["file_digest"]) == (3, digest)
 
 
+def test_an_older_list_of_rejected_rows_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the new run rejects rows or none: it is replaced on request alone, and no name by default leads to it."""
+    file, rejects = desk.write(*ROWS), desk.folder / "report.rejects.csv"
+    words = ("import", "run", file, "--mapping", desk.mapping, "--identity-key", desk.key, *ALL)
+    own = desk.folder / "cases.csv.import.rejects.csv"
+    for older in (rejects, own):
+        older.write_bytes(b"with notes of an officer")
+    desk.world.refuses(Exit.USAGE, "report.rejects.csv is there already", *words, "--report", desk.report)
+    monkeypatch.chdir(desk.folder)
+    assert desk.world.ok(*words)["rows"] == {"imported": 3}
+    assert [older.read_bytes() for older in (rejects, own)] == [b"with notes of an officer"] * 2
+    assert not desk.report.exists()
+    assert [report.name for report in desk.folder.glob("*.import*.json")] == ["cases.csv.import-2.json"]
+
+
 def test_a_changed_row_becomes_a_correction(desk: Desk) -> None:
     """Each changed field is named with what was recorded and what is correct, time and section included."""
     desk.rows(desk.write(*ROWS))
