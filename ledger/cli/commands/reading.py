@@ -258,7 +258,9 @@ def paper_command(
         raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
     query["lang"] = "both" if both else session.language
     if event_id is not None:
-        return save(session, output or Path(f"{event_id}.pdf"), paper_of(session, event_id, **query))
+        own_name = Path(f"{event_id}.pdf")
+        file = output / own_name if output and output.is_dir() else output or own_name
+        return save(session, file, paper_of(session, event_id, **query))
     folder = output or Path(str(case_id))
     if folder == STANDARD_OUTPUT:
         raise MalformedInput("expected a folder, for several files", field="--output")

@@ -164,6 +164,15 @@ def test_a_file_that_is_there_stays(
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_one_paper_goes_into_a_folder_under_its_own_name(
+    world: World, subjects: dict[str, str], tmp_path: Path
+) -> None:
+    """As every paper of a case does: the option is the same."""
+    paper = tmp_path / f"{subjects['offer']}.pdf"
+    assert world.ok("paper", subjects["offer"], "-o", tmp_path) == {"file": str(paper)}
+    assert paper.read_bytes().startswith(b"%PDF")
+
+
 def session(*, replaces: bool = False) -> Session:
     own = Session()
     own.replaces = replaces
