@@ -423,13 +423,13 @@ class CaseStates:
             require_taken_over(event, self.splits_to_take_over(event.stream.id, event.agency))
 
     def _opened_by_splits(self, new_case_id: str, agency: str) -> list[CaseState]:
-        """Return a case that is not opened yet as each split by the agency opens it."""
+        """Return a case that is not opened yet as it opens by the agency's splits of each other case."""
         with self._reading() as connection:
             splits = cases.open_splits(connection, new_case_id=new_case_id)
         own = [split for split in splits if split.agency == agency]
         # A case keeps what it gave up: it is folded once, to its head, and not for each split.
-        sources = {case_id: self.of_listed_case(case_id) for case_id in {split.case_id for split in own}}
-        return [opened_by(sources[split.case_id], sources[split.case_id].splits[split.event_id]) for split in own]
+        sources = [self.of_listed_case(case_id) for case_id in dict.fromkeys(split.case_id for split in own)]
+        return [opened_by(s, *(s.splits[each.event_id] for each in own if each.case_id == s.case_id)) for s in sources]
 
     def splits_to_take_over(self, case_id: str, agency: str) -> list[OpenSplit]:
         """Return the splits of the case by this agency that are not taken over, and that it can take over now."""

@@ -338,14 +338,17 @@ def require_can_take_over(state: CaseState, source: CaseState, split: Split, *, 
         require_new(state.measures, measure.measure_id, "measure", field=field)
 
 
-def opened_by(source: CaseState, split: Split) -> CaseState:
-    """Return the case that opens by a split of the ``source``, as far as ``require_can_take_over`` asks."""
-    items = {item.item_id: item for item in split.items}
-    measures = {measure.measure_id: measure for measure in split.measures}
+def opened_by(source: CaseState, *splits: Split) -> CaseState:
+    """Return the case that these splits of the ``source`` open, as far as ``require_can_take_over`` asks.
+
+    They are for one case, and by one agency.
+    """
+    items = {item.item_id: item for split in splits for item in split.items}
+    measures = {measure.measure_id: measure for split in splits for measure in split.measures}
     return replace(
         source,
-        case_id=split.new_case_id,
-        responsible=split.agency,
+        case_id=splits[0].new_case_id,
+        responsible=splits[0].agency,
         items=source.items.without(source.items) | items,
         measures=source.measures.without(source.measures) | measures,
     )
