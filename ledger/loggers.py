@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict
 
 
+class _Stderr:
+    """Standard error; a line that cannot be written is lost, and stops nothing."""
+
+    def write(self, line: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
 def to_stderr(*_: Any) -> structlog.PrintLogger:
     """Return what writes lines to standard error: the factory that stands until a process configures another."""
-    return structlog.PrintLogger(sys.stderr)
+    return structlog.PrintLogger(_Stderr())  # type: ignore[arg-type]
 
 
 def _only_warnings(_logger: object, method: str, event: EventDict) -> EventDict:

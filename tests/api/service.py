@@ -45,7 +45,7 @@ def keep_failure(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 structlog.configure(
-    [keep_failure, *structlog.get_config()["processors"]], logger_factory=structlog.PrintLoggerFactory()
+    [keep_failure, *structlog.get_config()["processors"]], logger_factory=structlog.ReturnLoggerFactory()
 )
 _asgi.is_running_trio = lambda: False  # it looks for a package that is not there, in each request
 

@@ -212,7 +212,7 @@ def _words(case_1: SpoiledCase, named: EventRef) -> None:
     case_1.say(record.RecordLate, prosecutor, happened_at=AT)
     case_1.say(record.DisclosureMade, prosecutor, item_ids=("phone",))
     case_1.say(record.AuditRecorded, auditor(PROCURATORATE), scope="s", size=1, verdict="intact", findings=("f",))
-    case_1.erase(named, "person:1", supervisor(PROCURATORATE))
+    case_1.erase(named, "person:1", supervisor(POLICE))
     case_1.say(hold.HoldPlaced, supervisor(PROCURATORATE), scope="case")
     case_1.say(hold.HoldReleased, supervisor(PROCURATORATE), hold_id=next(iter(case_1.state.holds)))
     case_1.say(hold.HoldPlaced, supervisor(PROCURATORATE), scope="case", hold_id="hold-2")  # it stands on every page
@@ -279,8 +279,9 @@ def found_spoiled(ledger: Ledger, *officers: Officer) -> None:
     ledger.post(ledger.system_writer.write(spoil(incident), SERVICE, signed_at=ledger.clock.seconds))
     first, second = spoiled_case()
     for event in (
-        *second.events,
+        *second.events[:-1],
         *first.events,
+        second.last,  # it closes once the first has taken over what it gave up
         *(event for writer in spoiled_supervision() for event in writer.events),
     ):
         ledger.post(event)

@@ -88,4 +88,4 @@ def test_pages_are_kept_beside_the_compiled_modules() -> None:
     assert isinstance(kept, BytecodeCache)
     path = Path(kept.get_cache_key("cases/case.html", str(CONSOLE / "cases/case.html")))
     assert path.parent == CONSOLE / "cases/__pycache__"
-    assert path.name == f"case.{sys.implementation.cache_tag}.opt-en.pyc"
+    assert path.name == f"case.{sys.implementation.cache_tag}.opt-enRightToLeft.pyc"

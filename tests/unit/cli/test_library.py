@@ -50,7 +50,7 @@ def package(east: World) -> Path:
     file = east.tally.folder / "taken.model.json"
     answer = east.ok("library", "export", MODEL, "-o", file)
     assert (answer["model_id"], answer["version"]) == (MODEL, 2)
-    east.ok("log", "trust", "--block-of", file, "--output", trust(file))
+    east.ok("log", "trust", "--block-of", file, "--replace", "--output", trust(file))
     return file
 
 

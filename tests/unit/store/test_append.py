@@ -122,6 +122,7 @@ def test_rows_say_what_the_state_says(ledger: Ledger) -> None:
         None,
         None,
         None,
+        None,
         index,
     )
     expected = {
